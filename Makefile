@@ -1,0 +1,72 @@
+# What a developer types. `make run` and `make test` need Python 3.11 or newer, git and make.
+
+VENV := .venv
+PO := $(wildcard translations/*/LC_MESSAGES/*.po)
+MO := $(PO:.po=.mo)
+QUICK := not slow and not race and not browser
+LONG := slow or race or browser
+
+.PHONY: run test check browser postgres soak bench coverage lint lock messages migration help clean
+
+run: $(VENV)/.run $(MO)  ## serve at http://127.0.0.1:$PORT (5000), with demo people on the first run
+	@bin/run
+
+test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
+	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
+
+check: lint test browser-installed  ## everything that must hold before a change is merged
+	$(VENV)/bin/pytest -q -n auto -m "$(LONG)"
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "not browser"
+	$(VENV)/bin/python -m benchmarks.search --quick
+	$(VENV)/bin/python -m benchmarks.booking --quick
+
+browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
+	$(VENV)/bin/pytest -q -m browser
+
+postgres: $(VENV)/.test $(MO)  ## the quick tests on PostgreSQL
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
+
+soak: $(VENV)/.test $(MO)  ## the races at full length on both databases, then the benchmarks at full size
+	SOAK=1 $(VENV)/bin/pytest -q -m race --timeout 3600
+	SOAK=1 TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -m race --timeout 3600
+	$(MAKE) bench
+
+bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
+	$(VENV)/bin/python -m benchmarks.search
+	$(VENV)/bin/python -m benchmarks.booking
+
+coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
+	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered
+
+lint: $(VENV)/.test  ## ruff
+	$(VENV)/bin/ruff check .
+
+lock: $(VENV)/.test  ## compile requirements*.in into the locked *.txt; UPGRADE=1 takes newer versions
+	bin/lock $(if $(UPGRADE),--upgrade)
+
+messages: $(VENV)/.test  ## collect the texts of the code into translations/*/LC_MESSAGES/*.po
+	bin/messages
+
+migration: $(VENV)/.test  ## write a migration from the difference to models.py: make migration NAME="add tips"
+	bin/migration $(NAME)
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+clean:  ## remove the environment and what tests left behind; the data in instance/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage test-results $(MO)
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.run: requirements.txt bin/setup bin/uv.txt
+	@bin/setup run
+
+$(VENV)/.test: requirements.txt requirements-dev.txt bin/setup bin/uv.txt
+	@bin/setup test
+
+%.mo: %.po | $(VENV)/.run
+	$(VENV)/bin/pybabel -q compile -i $< -o $@
+
+.PHONY: browser-installed
+browser-installed:
+	@command -v chromium >/dev/null || { \
+	  echo "The browser tests need Chromium: sudo apt-get install chromium"; exit 1; }

@@ -1,0 +1,217 @@
+"""create_app(): settings, extensions, blueprints, headers and error pages. `python app.py` serves."""
+
+import os
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app, flash, g, render_template, request, session
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from whitenoise import WhiteNoise
+
+import auth
+import commands
+import config
+import templating
+from domain import errors, users
+from extensions import babel, begin_write, bootstrap, compress, csrf, db, limiter, mail, migrate
+from routes import register_routes
+
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+WRITING_BLUEPRINTS = frozenset({"customer", "professional", "admin", "account"})
+STATUS_OF = {
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.InvalidTransition: 409,
+    errors.Conflict: 409,
+    errors.Invalid: 422,
+}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class UnsafeDeployment(RuntimeError):
+    """The site must not start in production like this; the message names each fault."""
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """The WSGI application. Raises UnsafeDeployment when production settings are unsafe."""
+    settings = settings or config.load()
+    app = Flask("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
+    app.config.from_mapping(_flask_config(settings))
+    _init_extensions(app)
+    register_routes(app)
+    _register_request_hooks(app, settings)
+    _register_error_pages(app)
+    commands.init_app(app)
+    _refuse_unsafe_deployment(app, settings)
+    _serve_static_files(app, settings)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+    return app
+
+
+def deployment_faults(app: Flask) -> list[str]:
+    """What is unsafe about running this site in production, one sentence each."""
+    found = config.faults(app.config["SETTINGS"])
+    with app.app_context():
+        if users.demo_accounts_exist():
+            found.append("Demo accounts exist: start production on a database without demo data.")
+    return found
+
+
+def _flask_config(settings: config.Settings) -> dict:
+    secure = settings.production
+    prefix = "__Host-" if secure else ""
+    return {
+        "SETTINGS": settings,
+        "SECRET_KEY": settings.secret_key or "unset",
+        "DEBUG": settings.debug,
+        "TESTING": settings.env == "testing",
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SESSION_COOKIE_NAME": f"{prefix}session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": secure,
+        "REMEMBER_COOKIE_NAME": f"{prefix}remember",
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": secure,
+        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "TRUSTED_HOSTS": [urlsplit(settings.site_url).hostname] if secure else None,
+        "PREFERRED_URL_SCHEME": urlsplit(settings.site_url).scheme,
+        # A resume and a photo fit; a field of a megabyte still reaches its length check.
+        "MAX_CONTENT_LENGTH": 12 * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 2 * 1024 * 1024,
+        "MAX_FORM_PARTS": 500,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "RATELIMIT_ENABLED": settings.ratelimit_enabled,
+        "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
+        "RATELIMIT_HEADERS_ENABLED": True,
+        "BABEL_DEFAULT_LOCALE": settings.default_locale,
+        "BABEL_DEFAULT_TIMEZONE": settings.timezone,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "COMPRESS_MIMETYPES": ["text/html", "application/json"],
+        "MAIL_SERVER": settings.mail_server or "localhost",
+        "MAIL_PORT": settings.mail_port,
+        "MAIL_USE_TLS": settings.mail_use_tls and not settings.mail_use_ssl,
+        "MAIL_USE_SSL": settings.mail_use_ssl,
+        "MAIL_USERNAME": settings.mail_username or None,
+        "MAIL_PASSWORD": settings.mail_password or None,
+        "MAIL_DEFAULT_SENDER": settings.mail_sender,
+        **auth.security_config(settings),
+    }
+
+
+def _init_extensions(app: Flask) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db)
+    app.before_request(_begin_for_writing)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    mail.init_app(app)
+    babel.init_app(app, locale_selector=templating.select_locale)
+    bootstrap.init_app(app)
+    compress.init_app(app)
+    auth.init_app(app)
+    templating.init_app(app)
+
+
+def _begin_for_writing() -> None:
+    """Role pages that change something take the write lock before their first query.
+
+    A view marked with @begins_late does slow work first and calls begin_write() itself.
+    """
+    if request.method not in UNSAFE_METHODS or request.blueprint not in WRITING_BLUEPRINTS:
+        return
+    view = current_app.view_functions[request.endpoint]
+    if not getattr(view, "begins_late", False):
+        begin_write()
+
+
+def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
+    @app.after_request
+    def add_headers(response):
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if settings.production:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        if "Cache-Control" not in response.headers:
+            # What a signed-in person sees must not come back out of a shared browser's history.
+            response.headers["Cache-Control"] = "no-store" if "_user_id" in session else "no-cache"
+        return response
+
+
+def _register_error_pages(app: Flask) -> None:
+    @app.errorhandler(errors.DomainError)
+    def refuse(error):
+        """Show the page as it is now with the refusal on it, or else a page that says it."""
+        db.session.rollback()
+        status = STATUS_OF[type(error)]
+        page_now = g.pop("page_now", None)
+        if page_now is None or status == 404:
+            return _error_page(status, error.message)
+        flash(error.message, "danger")
+        return page_now(), status
+
+    @app.errorhandler(CSRFError)
+    def refuse_forgery(error):
+        return _error_page(400, None)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error):
+        if error.code is None or error.code < 400:
+            return error
+        response = error.get_response()
+        page, status = _error_page(error.code, None)
+        response.set_data(page)
+        response.content_type = "text/html; charset=utf-8"
+        return response, status
+
+    @app.errorhandler(Exception)
+    def unexpected(error):
+        app.logger.exception("unhandled error on %s %s", request.method, request.path)
+        db.session.rollback()
+        return _error_page(500, None)
+
+
+def _error_page(status: int, message: str | None):
+    return render_template("errors/error.html", status=status, message=message), status
+
+
+def _refuse_unsafe_deployment(app: Flask, settings: config.Settings) -> None:
+    # `flask check-deploy` must be able to print the list that keeps the site from starting.
+    if not settings.production or os.environ.get("DOORSTEP_CHECKING"):
+        return
+    found = deployment_faults(app)
+    if found:
+        raise UnsafeDeployment("Refusing to start in production:\n- " + "\n- ".join(found))
+
+
+def _serve_static_files(app: Flask, settings: config.Settings) -> None:
+    app.wsgi_app = WhiteNoise(
+        app.wsgi_app,
+        root=str(config.ROOT / "static"),
+        prefix="static/",
+        max_age=3600,
+        autorefresh=settings.debug,
+        immutable_file_test=lambda _path, url: url.startswith("/static/vendor/"),
+    )
+
+
+if __name__ == "__main__":
+    os.execvp("gunicorn", ["gunicorn", "app:create_app()"])

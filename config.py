@@ -1,0 +1,213 @@
+"""Settings from the environment, and the faults that keep a production site from starting."""
+
+import os
+import secrets
+import zoneinfo
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from babel.numbers import get_currency_precision, list_currencies
+
+ROOT = Path(__file__).resolve().parent
+MINIMUM_SECRET_LENGTH = 32
+MINIMUM_SECRET_ALPHABET = 10
+
+
+class BadSetting(ValueError):
+    """A setting has a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class BookingPolicy:
+    """The numbers of the marketplace's rules; minutes, hours and days as named."""
+
+    lead_minutes: int = 60
+    horizon_days: int = 30
+    max_unanswered: int = 5
+    answer_minutes_same_day: int = 120
+    answer_minutes: int = 24 * 60
+    expire_before_start_minutes: int = 60
+    free_cancel_hours: int = 3
+    cancel_grace_minutes: int = 5
+    depart_before_hours: int = 3
+    start_before_minutes: int = 30
+    code_tries: int = 5
+    auto_close_hours: int = 24
+    review_edit_hours: int = 48
+    review_window_days: int = 30
+    buffer_minutes: int = 15
+    slot_step_minutes: int = 30
+    offers: int = 5
+    prior_weight: int = 5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can set. Amounts are integers in the currency's minor unit."""
+
+    env: str
+    debug: bool
+    port: int
+    instance: Path
+    database_url: str
+    secret_key: str
+    secret_from_environment: bool
+    site_url: str
+    site_name: str
+    timezone: str
+    currency: str
+    country: str
+    default_locale: str
+    ratelimit_enabled: bool
+    redis_url: str
+    upload_dir: Path
+    platform_fee: int
+    tax_name: str
+    tax_basis_points: int
+    late_fee: int
+    confirm_email: bool
+    admin_two_factor: bool
+    mail_server: str
+    mail_port: int
+    mail_use_tls: bool
+    mail_use_ssl: bool
+    mail_username: str
+    mail_password: str
+    mail_sender: str
+    trusted_proxies: int
+    policy: BookingPolicy = field(default_factory=BookingPolicy)
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    @property
+    def minor_units(self) -> int:
+        """How many minor units make one unit of the currency: 100 for INR, 1 for JPY."""
+        return 10 ** get_currency_precision(self.currency)
+
+
+def load(environ=None) -> Settings:
+    """Read the settings. Raises BadSetting naming the first variable that cannot be used."""
+    env = dict(os.environ if environ is None else environ)
+    instance = Path(env.get("INSTANCE_DIR") or ROOT / "instance").absolute()
+    currency = _one_of(env, "CURRENCY", "INR", list_currencies())
+    units = 10 ** get_currency_precision(currency)
+    port = _integer(env, "PORT", 5000, 1, 65535)
+    secret = env.get("SECRET_KEY", "")
+    app_env = _one_of(env, "APP_ENV", "development", ("development", "testing", "production"))
+    return Settings(
+        env=app_env,
+        debug=_flag(env, "FLASK_DEBUG", False),
+        port=port,
+        instance=instance,
+        database_url=_database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
+        secret_key=secret or ("" if app_env == "production" else _local_secret(instance)),
+        secret_from_environment=bool(secret),
+        site_url=(env.get("SITE_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        site_name=env.get("SITE_NAME") or "Doorstep",
+        timezone=_one_of(env, "TIMEZONE", "Asia/Kolkata", zoneinfo.available_timezones()),
+        currency=currency,
+        country=env.get("COUNTRY") or "IN",
+        default_locale=_one_of(env, "DEFAULT_LOCALE", "en", ("en", "hi")),
+        ratelimit_enabled=_flag(env, "RATELIMIT_ENABLED", True),
+        redis_url=env.get("REDIS_URL", ""),
+        upload_dir=Path(env.get("UPLOAD_DIR") or instance / "uploads").absolute(),
+        platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
+        tax_name=env.get("TAX_NAME") or "GST",
+        tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
+        late_fee=_amount(env, "LATE_FEE", "100.00", units),
+        confirm_email=_flag(env, "CONFIRM_EMAIL", False),
+        admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
+        mail_server=env.get("MAIL_SERVER", ""),
+        mail_port=_integer(env, "MAIL_PORT", 587, 1, 65535),
+        mail_use_tls=_flag(env, "MAIL_USE_TLS", True),
+        mail_use_ssl=_flag(env, "MAIL_USE_SSL", False),
+        mail_username=env.get("MAIL_USERNAME", ""),
+        mail_password=env.get("MAIL_PASSWORD", ""),
+        mail_sender=env.get("MAIL_SENDER") or "Doorstep <no-reply@localhost>",
+        trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
+    )
+
+
+def faults(settings: Settings) -> list[str]:
+    """What in the settings is unsafe for production, one plain sentence each."""
+    found = []
+    if not settings.secret_from_environment:
+        found.append("SECRET_KEY is missing: set it to at least 32 random characters.")
+    elif _is_weak(settings.secret_key):
+        found.append("SECRET_KEY is weak: set it to at least 32 random characters.")
+    if settings.debug:
+        found.append("FLASK_DEBUG is on: debug pages show the code and the settings to anyone.")
+    site = urlsplit(settings.site_url)
+    if site.scheme != "https" or not site.hostname:
+        found.append("SITE_URL is not https: set it to the public https:// address of the site.")
+    return found
+
+
+def _is_weak(secret: str) -> bool:
+    return len(secret) < MINIMUM_SECRET_LENGTH or len(set(secret)) < MINIMUM_SECRET_ALPHABET
+
+
+def _local_secret(instance: Path) -> str:
+    """A secret made once and kept beside the data, so that log-ins survive a restart."""
+    path = instance / "secret_key"
+    instance.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        secret = secrets.token_urlsafe(48)
+        file.write(secret)
+    return secret
+
+
+def _database_url(url: str) -> str:
+    """Name the driver: `postgresql://` and `postgres://` both mean psycopg 3 here."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _flag(env, name, default):
+    value = env.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    raise BadSetting(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def _integer(env, name, default, low, high):
+    value = env.get(name) or str(default)
+    if not value.isdecimal() or not low <= int(value) <= high:
+        raise BadSetting(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+    return int(value)
+
+
+def _amount(env, name, default, units):
+    value = env.get(name) or default
+    try:
+        amount = Decimal(value) * units
+    except InvalidOperation:
+        raise BadSetting(f"{name} must be a number such as {default}, not {value!r}.") from None
+    if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value():
+        raise BadSetting(f"{name} must be a number such as {default}, not {value!r}.")
+    return int(amount)
+
+
+def _one_of(env, name, default, allowed):
+    value = env.get(name) or default
+    if value not in allowed:
+        raise BadSetting(f"{name} has the unknown value {value!r}.")
+    return value

@@ -1,0 +1,111 @@
+"""The Flask extensions, made here and wired in app.py, and how a transaction begins."""
+
+import threading
+
+from flask import current_app
+from flask_babel import Babel
+from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_mail import Mail
+from flask_migrate import Migrate
+from flask_security import Security
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import DeclarativeBase
+from werkzeug.local import LocalProxy
+
+SQLITE_BUSY_MILLISECONDS = 10_000
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+# Sessions live for one request, so what was read before a commit may be shown after it.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+migrate = Migrate(render_as_batch=True)
+security = Security()
+csrf = CSRFProtect()
+mail = Mail()
+babel = Babel()
+bootstrap = Bootstrap5()
+compress = Compress()
+limiter = Limiter(key_func=get_remote_address)
+
+settings = LocalProxy(lambda: current_app.config["SETTINGS"])
+
+
+def begin_write() -> None:
+    """Start the session's transaction as one that will write.
+
+    On SQLite that is BEGIN IMMEDIATE: a transaction that reads first and writes later would
+    otherwise fail with "database is locked" whenever somebody else wrote in between. Call it
+    before the first query; what was read in an earlier transaction is read again.
+    """
+    session = db.session()
+    if session.in_transaction():
+        if session.new or session.dirty or session.deleted:
+            raise RuntimeError("begin_write() would lose unflushed changes")
+        session.rollback()
+    session.connection(execution_options={"write": True})
+
+
+def begins_late(view):
+    """Mark a view that hashes, sends or re-encodes first, and calls begin_write() afterwards."""
+    view.begins_late = True
+    return view
+
+
+# One writer at a time per process: SQLite allows only one anyway, and waiting on a lock of
+# ours is fair, while its busy handler sleeps and tries again.
+_writer = threading.Lock()
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(dbapi_connection, _record):
+    if not _is_sqlite(dbapi_connection):
+        return
+    dbapi_connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "cache_size=-4096",
+    ):
+        dbapi_connection.execute(f"PRAGMA {pragma}").close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection):
+    if connection.dialect.name != "sqlite":
+        return
+    if not connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    if _writer.acquire(timeout=SQLITE_BUSY_MILLISECONDS / 1000):
+        connection.info["writer"] = True
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "checkin")
+@event.listens_for(Engine, "invalidate")
+def _let_the_next_writer_in(_dbapi_connection, record, *_):
+    if record.info.pop("writer", False):
+        _writer.release()
+
+
+def _is_sqlite(dbapi_connection) -> bool:
+    return type(dbapi_connection).__module__.startswith("sqlite3")

@@ -1,0 +1,629 @@
+"""Tables, relationships, enums, constraints and one-line predicates. The rules are in domain/."""
+
+import enum
+from datetime import UTC, datetime
+
+from flask_security import UserMixin
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from extensions import db
+
+# The number that a person sees starts above zero, so that nobody is booking number 1.
+FIRST_REFERENCE = 10_000
+
+# BIGINT on PostgreSQL; SQLite only counts an INTEGER PRIMARY KEY up by itself.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UTCDateTime(TypeDecorator):
+    """An aware datetime, stored in UTC. A naive one is a bug and raises ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect):
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect):
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _enum(kind: type[enum.Enum], name: str) -> Enum:
+    """A string column with a CHECK, the same on SQLite and PostgreSQL."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        length=20,
+        create_constraint=True,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Role(enum.StrEnum):
+    CUSTOMER = "customer"
+    PROFESSIONAL = "professional"
+    ADMIN = "admin"
+
+
+class Approval(enum.StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Status(enum.StrEnum):
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    EN_ROUTE = "en_route"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    NO_SHOW = "no_show"
+    DISPUTED = "disputed"
+
+
+class LineKind(enum.StrEnum):
+    SERVICE = "service"
+    PLATFORM_FEE = "platform_fee"
+    TAX = "tax"
+    LATE_FEE = "late_fee"
+
+
+class OfferStatus(enum.StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    LOST = "lost"
+
+
+class PaymentMethod(enum.StrEnum):
+    CASH = "cash"
+    UPI = "upi"
+
+
+class FileKind(enum.StrEnum):
+    PHOTO = "photo"
+    RESUME = "resume"
+    IDENTITY = "identity"
+
+
+# -- Places ---------------------------------------------------------------------------------
+
+
+class PinCode(db.Model):
+    """A postal code with its place and point (WGS 84 degrees); `geo` C means estimated."""
+
+    __tablename__ = "pin_codes"
+    pincode: Mapped[str] = mapped_column(String(10), primary_key=True)
+    place: Mapped[str] = mapped_column(String(120))
+    district: Mapped[str] = mapped_column(String(120))
+    state: Mapped[str] = mapped_column(String(120))
+    lat: Mapped[float] = mapped_column(Float)
+    lon: Mapped[float] = mapped_column(Float)
+    geo: Mapped[str] = mapped_column(String(1))
+
+    @property
+    def approximate(self) -> bool:
+        return self.geo == "C"
+
+
+class City(db.Model):
+    __tablename__ = "cities"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    state: Mapped[str] = mapped_column(String(120))
+    lat: Mapped[float] = mapped_column(Float)
+    lon: Mapped[float] = mapped_column(Float)
+    population: Mapped[int] = mapped_column(Integer)
+    pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+
+
+class CityName(db.Model):
+    """Every name a city is known by, folded for comparison (see domain.places.fold)."""
+
+    __tablename__ = "city_names"
+    key: Mapped[str] = mapped_column(String(160), primary_key=True)
+    city_id: Mapped[int] = mapped_column(
+        ForeignKey("cities.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+# -- Catalogue ------------------------------------------------------------------------------
+
+
+class Category(db.Model):
+    __tablename__ = "categories"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    icon: Mapped[str] = mapped_column(String(40), default="tools")
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    services: Mapped[list["Service"]] = relationship(back_populates="category")
+
+
+class Service(db.Model):
+    """One thing that can be booked. `base_price` is in minor units, `duration_minutes` of work."""
+
+    __tablename__ = "services"
+    __table_args__ = (
+        UniqueConstraint("category_id", "name"),
+        CheckConstraint("base_price >= 0", name="base_price"),
+        CheckConstraint("duration_minutes BETWEEN 15 AND 720", name="duration"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    slug: Mapped[str] = mapped_column(String(140), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    base_price: Mapped[int] = mapped_column(BigInteger)
+    duration_minutes: Mapped[int] = mapped_column(Integer)
+    retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    category: Mapped[Category] = relationship(back_populates="services")
+
+
+# -- People ---------------------------------------------------------------------------------
+
+
+class User(db.Model, UserMixin):
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("ix_users_role_id", "role", "id"),
+        Index("ix_users_phone", "phone"),
+        Index("ix_users_name_key", "name_key"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    role: Mapped[Role] = mapped_column(_enum(Role, "role"))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    # Lower case, for searching by the beginning of a name through an index.
+    name_key: Mapped[str] = mapped_column(String(120), default="")
+    phone: Mapped[str | None] = mapped_column(String(20))
+    locale: Mapped[str | None] = mapped_column(String(10))
+    photo_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
+    demo: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    anonymised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    blocked_reason: Mapped[str | None] = mapped_column(String(500))
+    # The names of these are Flask-Security's. `active` False is a blocked person.
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    password: Mapped[str | None] = mapped_column(String(255))
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    tf_primary_method: Mapped[str | None] = mapped_column(String(64))
+    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    mf_recovery_codes: Mapped[list | None] = mapped_column(MutableList.as_mutable(JSON()))
+
+    professional: Mapped["Professional | None"] = relationship(back_populates="user")
+    addresses: Mapped[list["Address"]] = relationship(back_populates="customer")
+
+    @property
+    def roles(self) -> list[Role]:
+        """Flask-Security asks for a list of objects with a name; a person has one role."""
+        return [self.role]
+
+    def has_role(self, role) -> bool:
+        return self.role == getattr(role, "value", role)
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN
+
+    @property
+    def is_customer(self) -> bool:
+        return self.role is Role.CUSTOMER
+
+    @property
+    def is_professional(self) -> bool:
+        return self.role is Role.PROFESSIONAL
+
+
+class Address(db.Model):
+    """Where a customer wants work done. One that was used is archived, never deleted."""
+
+    __tablename__ = "addresses"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    label: Mapped[str] = mapped_column(String(40), default="")
+    line: Mapped[str] = mapped_column(String(200))
+    pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    customer: Mapped[User] = relationship(back_populates="addresses")
+    pin: Mapped[PinCode] = relationship()
+
+
+class Professional(db.Model):
+    """The working side of a user with role professional; both share one id.
+
+    `lat` and `lon` are those of `base_pincode`. `rating_sum` and `rating_count` count visible
+    reviews; `rank` is their Bayesian mean (see domain.reviews).
+    """
+
+    __tablename__ = "professionals"
+    __table_args__ = (
+        CheckConstraint("radius_km BETWEEN 1 AND 200", name="radius"),
+        CheckConstraint("experience_years BETWEEN 0 AND 70", name="experience"),
+        Index("ix_professionals_approval_applied_at", "approval", "applied_at", "id"),
+        Index("ix_professionals_rating", "rating_count", "rank"),
+    )
+    id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, autoincrement=False)
+    bio: Mapped[str] = mapped_column(Text, default="")
+    experience_years: Mapped[int] = mapped_column(SmallInteger, default=0)
+    hourly_rate: Mapped[int | None] = mapped_column(BigInteger)
+    base_pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+    lat: Mapped[float] = mapped_column(Float)
+    lon: Mapped[float] = mapped_column(Float)
+    radius_km: Mapped[int] = mapped_column(SmallInteger, default=10)
+    languages: Mapped[list[str]] = mapped_column(JSON, default=list)
+    resume_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
+    identity_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
+    approval: Mapped[Approval] = mapped_column(_enum(Approval, "approval"), default=Approval.PENDING)
+    approval_reason: Mapped[str | None] = mapped_column(String(500))
+    applied_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    approved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    rating_sum: Mapped[int] = mapped_column(Integer, default=0)
+    rating_count: Mapped[int] = mapped_column(Integer, default=0)
+    rank: Mapped[float] = mapped_column(Float, default=0.0)
+    offers_answered: Mapped[int] = mapped_column(Integer, default=0)
+    offers_accepted: Mapped[int] = mapped_column(Integer, default=0)
+    last_job_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    user: Mapped[User] = relationship(back_populates="professional")
+    base: Mapped[PinCode] = relationship()
+    offerings: Mapped[list["Offering"]] = relationship(
+        back_populates="professional", cascade="all, delete-orphan"
+    )
+    hours: Mapped[list["WorkingHours"]] = relationship(
+        back_populates="professional",
+        cascade="all, delete-orphan",
+        order_by="WorkingHours.weekday, WorkingHours.starts_minute",
+    )
+    time_off: Mapped[list["TimeOff"]] = relationship(
+        back_populates="professional", cascade="all, delete-orphan", order_by="TimeOff.starts_at"
+    )
+
+    @property
+    def approved(self) -> bool:
+        return self.approval is Approval.APPROVED
+
+    @property
+    def rating(self) -> float | None:
+        return self.rating_sum / self.rating_count if self.rating_count else None
+
+
+class Offering(db.Model):
+    """A service that a professional offers; without `own_price` the service's base price holds.
+
+    The columns from `listed` on are copies of the professional's, kept by
+    domain.professionals.refresh_listing, so that a search reads one index and no join.
+    """
+
+    __tablename__ = "offerings"
+    __table_args__ = (
+        CheckConstraint("own_price >= 0", name="own_price"),
+        Index("ix_offerings_near", "service_id", "listed", "lat", "lon", "rating"),
+        Index("ix_offerings_best", "service_id", "listed", "rank", "professional_id"),
+    )
+    professional_id: Mapped[int] = mapped_column(
+        ForeignKey("professionals.id", ondelete="CASCADE"), primary_key=True
+    )
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    own_price: Mapped[int | None] = mapped_column(BigInteger)
+    listed: Mapped[bool] = mapped_column(Boolean, default=False)
+    lat: Mapped[float] = mapped_column(Float)
+    lon: Mapped[float] = mapped_column(Float)
+    radius_km: Mapped[int] = mapped_column(SmallInteger)
+    rating: Mapped[float | None] = mapped_column(Float)
+    rank: Mapped[float] = mapped_column(Float, default=0.0)
+    experience_years: Mapped[int] = mapped_column(SmallInteger, default=0)
+    professional: Mapped[Professional] = relationship(back_populates="offerings")
+    service: Mapped[Service] = relationship()
+
+
+class StoredFile(db.Model):
+    """An upload after checking. `id` is the random name under which storage keeps it."""
+
+    __tablename__ = "stored_files"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", use_alter=True), index=True)
+    kind: Mapped[FileKind] = mapped_column(_enum(FileKind, "file_kind"))
+    content_type: Mapped[str] = mapped_column(String(60))
+    size: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+# -- Time -----------------------------------------------------------------------------------
+
+
+class WorkingHours(db.Model):
+    """A range of one weekday (Monday is 0) on the site's clock, in minutes after midnight."""
+
+    __tablename__ = "working_hours"
+    __table_args__ = (
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("0 <= starts_minute AND starts_minute < ends_minute AND ends_minute <= 1440", name="range"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    professional_id: Mapped[int] = mapped_column(
+        ForeignKey("professionals.id", ondelete="CASCADE"), index=True
+    )
+    weekday: Mapped[int] = mapped_column(SmallInteger)
+    starts_minute: Mapped[int] = mapped_column(SmallInteger)
+    ends_minute: Mapped[int] = mapped_column(SmallInteger)
+    professional: Mapped[Professional] = relationship(back_populates="hours")
+
+
+class TimeOff(db.Model):
+    __tablename__ = "time_off"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="range"),
+        Index("ix_time_off_professional_id_ends_at", "professional_id", "ends_at"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id", ondelete="CASCADE"))
+    starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    note: Mapped[str] = mapped_column(String(200), default="")
+    professional: Mapped[Professional] = relationship(back_populates="time_off")
+
+
+class SlotClaim(db.Model):
+    """One quarter of an hour of a professional, taken. The primary key is what makes a double
+    booking impossible. `bucket` counts quarter-hours since 1970-01-01 00:00 UTC."""
+
+    __tablename__ = "slot_claims"
+    __table_args__ = {"sqlite_with_rowid": False}
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+
+
+# -- Bookings -------------------------------------------------------------------------------
+
+
+class Booking(db.Model):
+    """A customer's request and all that becomes of it.
+
+    `professional_id` is empty while a booking for any professional is on offer. `subtotal` is the
+    sum of the service lines, `total` of all lines, `paid` of all payments, in minor units.
+    """
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="range"),
+        CheckConstraint("paid >= 0 AND paid <= total", name="paid"),
+        CheckConstraint(
+            "professional_id IS NOT NULL OR status IN ('pending', 'rejected', 'expired', 'cancelled')",
+            name="professional",
+        ),
+        Index("ix_bookings_customer_id_starts_at", "customer_id", "starts_at", "id"),
+        Index("ix_bookings_professional_id_starts_at", "professional_id", "starts_at", "id"),
+        Index("ix_bookings_status_id", "status", "id"),
+        Index("ix_bookings_service_id", "service_id", "id"),
+        Index("ix_bookings_created_at", "created_at"),
+        Index(
+            "ix_bookings_unanswered",
+            "respond_by",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_bookings_to_close",
+            "completed_at",
+            sqlite_where=text("status = 'completed'"),
+            postgresql_where=text("status = 'completed'"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    professional_id: Mapped[int | None] = mapped_column(ForeignKey("professionals.id"))
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
+    status: Mapped[Status] = mapped_column(_enum(Status, "status"), default=Status.PENDING)
+    starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    address_line: Mapped[str] = mapped_column(String(200))
+    pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+    remarks: Mapped[str] = mapped_column(Text, default="")
+    currency: Mapped[str] = mapped_column(String(3))
+    subtotal: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    paid: Mapped[int] = mapped_column(BigInteger, default=0)
+    respond_by: Mapped[datetime] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The start code is derived from this (see domain.start_codes) and stored nowhere.
+    code_salt: Mapped[str] = mapped_column(String(32))
+    code_tries: Mapped[int] = mapped_column(SmallInteger, default=0)
+
+    customer: Mapped[User] = relationship(foreign_keys=customer_id)
+    professional: Mapped[Professional | None] = relationship()
+    service: Mapped[Service] = relationship()
+    pin: Mapped[PinCode] = relationship()
+    lines: Mapped[list["BookingLine"]] = relationship(order_by="BookingLine.id")
+    events: Mapped[list["BookingEvent"]] = relationship(order_by="BookingEvent.id")
+    offers: Mapped[list["BookingOffer"]] = relationship(order_by="BookingOffer.position")
+    payments: Mapped[list["Payment"]] = relationship(order_by="Payment.id")
+    review: Mapped["Review | None"] = relationship(back_populates="booking")
+
+    @property
+    def reference(self) -> str:
+        """What people read out on the telephone, such as DS-10042."""
+        return f"DS-{FIRST_REFERENCE + self.id}"
+
+    @property
+    def due(self) -> int:
+        """What is still to be paid, in minor units."""
+        return self.total - self.paid
+
+
+class BookingLine(db.Model):
+    """One line of the price. `amount` is in minor units of the booking's currency."""
+
+    __tablename__ = "booking_lines"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+    kind: Mapped[LineKind] = mapped_column(_enum(LineKind, "line_kind"))
+    label: Mapped[str] = mapped_column(String(140))
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
+class BookingEvent(db.Model):
+    """What happened to a booking: append only. `actor_id` is empty when the clock acted."""
+
+    __tablename__ = "booking_events"
+    __table_args__ = (Index("ix_booking_events_booking_id", "booking_id", "id"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"))
+    verb: Mapped[str] = mapped_column(String(30))
+    from_status: Mapped[str | None] = mapped_column(String(20))
+    to_status: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    actor: Mapped[User | None] = relationship()
+
+
+class BookingOffer(db.Model):
+    """A booking for any professional, offered to one of the best matches."""
+
+    __tablename__ = "booking_offers"
+    __table_args__ = (Index("ix_booking_offers_professional_id", "professional_id", "status"),)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), primary_key=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[OfferStatus] = mapped_column(_enum(OfferStatus, "offer_status"), default=OfferStatus.OPEN)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    booking: Mapped[Booking] = relationship(back_populates="offers")
+
+
+class Payment(db.Model):
+    """The record that the customer paid the professional. `amount` is in minor units."""
+
+    __tablename__ = "payments"
+    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+    method: Mapped[PaymentMethod] = mapped_column(_enum(PaymentMethod, "payment_method"))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    recorded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class IdempotencyKey(db.Model):
+    """A one-time key of a form or an API call and the booking that its first use made."""
+
+    __tablename__ = "idempotency_keys"
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class Review(db.Model):
+    """Stars (1 to 5) and words for one booking. A hidden one counts in no average."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+        Index("ix_reviews_professional_id", "professional_id", "id"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"))
+    rating: Mapped[int] = mapped_column(SmallInteger)
+    comment: Mapped[str] = mapped_column(Text, default="")
+    reply: Mapped[str | None] = mapped_column(Text)
+    replied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    edited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    hidden_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    hidden_reason: Mapped[str | None] = mapped_column(String(500))
+    booking: Mapped[Booking] = relationship(back_populates="review")
+    customer: Mapped[User] = relationship()
+    professional: Mapped[Professional] = relationship()
+
+
+# -- What people are told, and what admins did ------------------------------------------------
+
+
+class Notification(db.Model):
+    """Something a person should know. Its words are made when it is read, in their language."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        Index("ix_notifications_user_id", "user_id", "id"),
+        Index(
+            "ix_notifications_unread",
+            "user_id",
+            sqlite_where=text("read_at IS NULL"),
+            postgresql_where=text("read_at IS NULL"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(40))
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"))
+    data: Mapped[dict] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class AuditEntry(db.Model):
+    """Who of the admins did what to whom, when and from where: append only."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index("ix_audit_entries_subject", "subject_type", "subject_id", "id"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    action: Mapped[str] = mapped_column(String(40))
+    subject_type: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int] = mapped_column(BigInteger)
+    detail: Mapped[dict] = mapped_column(JSON, default=dict)
+    address: Mapped[str] = mapped_column(String(45), default="")
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    actor: Mapped[User] = relationship()
+
+
+class Tally(db.Model):
+    """A running sum kept in the transaction of what it counts: rating_sum, rating_count."""
+
+    __tablename__ = "tallies"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger, default=0)

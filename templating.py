@@ -1,0 +1,189 @@
+"""How values are shown: money, days, times and distances in the reader's language and the site's zone."""
+
+import functools
+import hashlib
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal
+from flask import Flask, g, request, session, url_for
+from flask_babel import get_locale, gettext, ngettext
+from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
+from werkzeug.local import LocalProxy
+
+from config import ROOT
+from domain import clock, notifications
+from extensions import settings
+from models import Approval, Role, Status
+
+LANGUAGES = {"en": "English", "hi": "हिन्दी"}
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        money=money,
+        price=price,
+        day=day,
+        short_day=short_day,
+        clock=time_of_day,
+        daytime=daytime,
+        when=when,
+        ago=ago,
+        km=km,
+        decimal=decimal,
+        initials=initials,
+    )
+    app.jinja_env.globals.update(
+        asset=asset,
+        csrf_field=csrf_field,
+        languages=LANGUAGES,
+        Role=Role,
+        Status=Status,
+        Approval=Approval,
+        now=clock.now,
+        site_name=app.config["SETTINGS"].site_name,
+        currency=app.config["SETTINGS"].currency,
+        timezone_name=app.config["SETTINGS"].timezone,
+        unread_notifications=LocalProxy(_unread_notifications),
+        get_locale=get_locale,
+        ngettext=ngettext,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+
+def select_locale() -> str:
+    """The language a person chose, or the browser prefers, with the site's country."""
+    language = session.get("locale")
+    if language not in LANGUAGES and current_user and current_user.is_authenticated:
+        language = current_user.locale
+    if language not in LANGUAGES:
+        language = request.accept_languages.best_match(LANGUAGES, default=settings.default_locale)
+    return f"{language}_{settings.country}"
+
+
+def money(amount: int) -> str:
+    """An amount in minor units with all its decimals: ₹1,24,999.00."""
+    return _currency(amount, settings.currency, settings.minor_units, str(get_locale()), False)
+
+
+def price(amount: int) -> str:
+    """An amount in minor units, short when it is whole: ₹349."""
+    return _currency(amount, settings.currency, settings.minor_units, str(get_locale()), True)
+
+
+def day(value: datetime | date) -> str:
+    """Sunday 22 November."""
+    return _date(_local_date(value), "EEEE d MMMM", str(get_locale()))
+
+
+def short_day(value: datetime | date) -> str:
+    """Sun 22 Nov."""
+    return _date(_local_date(value), "EEE d MMM", str(get_locale()))
+
+
+def time_of_day(value: datetime) -> str:
+    """11:30 am."""
+    return _time(clock.local(value), "h:mm a", str(get_locale()))
+
+
+def daytime(value: datetime) -> str:
+    """Sunday 22 November, 11:30 am."""
+    return f"{day(value)}, {time_of_day(value)}"
+
+
+def when(value: datetime) -> str:
+    """Today, 11:30 am; tomorrow, 11:30 am; or Sun 22 Nov, 11:30 am."""
+    distance = (clock.local(value).date() - clock.today()).days
+    if distance == 0:
+        return gettext("today, %(time)s", time=time_of_day(value))
+    if distance == 1:
+        return gettext("tomorrow, %(time)s", time=time_of_day(value))
+    return f"{short_day(value)}, {time_of_day(value)}"
+
+
+def ago(value: datetime) -> str:
+    """2 hours ago; in 38 minutes."""
+    delta = value - clock.now()
+    if abs(delta) < timedelta(minutes=1):
+        return gettext("just now")
+    return format_timedelta(delta, add_direction=True, threshold=1.2, locale=get_locale())
+
+
+def km(distance: float, approximate: bool = False) -> str:
+    """3.2 km; about 3 km when the point is an estimate."""
+    if approximate:
+        return gettext("about %(distance)s km", distance=decimal(round(distance)))
+    return gettext("%(distance)s km", distance=decimal(round(distance, 1)))
+
+
+def decimal(value: float) -> str:
+    return _decimal(value, str(get_locale()))
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word of a name."""
+    words = name.split()
+    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
+
+
+def asset(path: str) -> str:
+    """The address of a file under static/, changing whenever its content does."""
+    return url_for("static", filename=path, v=_digest(path))
+
+
+def csrf_field() -> Markup:
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def _unread_notifications() -> int:
+    if not current_user.is_authenticated:
+        return 0
+    if "unread_notifications" not in g:
+        g.unread_notifications = notifications.unread_count(current_user.id)
+    return g.unread_notifications
+
+
+def _local_date(value: datetime | date) -> date:
+    return clock.local(value).date() if isinstance(value, datetime) else value
+
+
+# Babel takes some 50 microseconds a value, and the same few values recur on every page.
+
+
+@functools.lru_cache(maxsize=4096)
+def _currency(amount, currency, units, locale, short):
+    value = Decimal(amount) / units
+    if short and value == value.to_integral_value():
+        return format_currency(value, currency, locale=locale, currency_digits=False, format=_whole_pattern(locale))
+    return format_currency(value, currency, locale=locale)
+
+
+@functools.cache
+def _whole_pattern(locale):
+    return Locale.parse(locale).currency_formats["standard"].pattern.replace(".00", "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _date(value, pattern, locale):
+    return format_date(value, pattern, locale=locale)
+
+
+@functools.lru_cache(maxsize=4096)
+def _time(value, pattern, locale):
+    return format_datetime(value, pattern, locale=locale)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decimal(value, locale):
+    return format_decimal(value, locale=locale)
+
+
+@functools.cache
+def _digest(path):
+    return hashlib.sha256(Path(ROOT, "static", path).read_bytes()).hexdigest()[:10]
