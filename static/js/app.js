@@ -1,0 +1,99 @@
+// What every page gets on top of plain HTML. Nothing here is needed for a page to work.
+
+const announcer = document.getElementById("announcer");
+
+function announce(text) {
+  announcer.textContent = "";
+  // A live region speaks when it changes, so the same words twice need a gap between.
+  setTimeout(() => { announcer.textContent = text; }, 100);
+}
+
+function toast(text) {
+  const box = document.createElement("div");
+  box.className = "flash flash-error";
+  const words = document.createElement("p");
+  words.textContent = text;
+  box.append(words);
+  document.getElementById("toasts").append(box);
+  setTimeout(() => box.remove(), 10000);
+}
+
+function welcome(root) {
+  root.querySelectorAll("[data-close]").forEach((button) => { button.hidden = false; });
+  root.querySelector("[data-focus]")?.focus();
+}
+
+// A button that was pressed waits for the answer; the next page, or coming back, frees it.
+function hold(form, submitter) {
+  form.setAttribute("aria-busy", "true");
+  submitter?.setAttribute("aria-busy", "true");
+  // Later, because a disabled button would not be sent along with the form.
+  setTimeout(() => { if (submitter) submitter.disabled = true; });
+}
+
+function release() {
+  document.querySelectorAll('[aria-busy="true"]').forEach((element) => {
+    element.removeAttribute("aria-busy");
+    if ("disabled" in element) element.disabled = false;
+  });
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.hasAttribute("data-no-busy") || form.target === "_blank") return;
+  if (form.getAttribute("aria-busy") === "true") {
+    event.preventDefault();
+    return;
+  }
+  hold(form, event.submitter);
+});
+window.addEventListener("pageshow", (event) => { if (event.persisted) release(); });
+
+document.addEventListener("click", (event) => {
+  event.target.closest?.("[data-close]")?.closest(".flash")?.remove();
+  document.querySelectorAll("[data-menu][open]").forEach((menu) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.querySelectorAll("[data-menu][open]").forEach((menu) => {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+});
+
+document.addEventListener("htmx:configRequest", (event) => {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token;
+
+  // A PIN code is looked up once six digits stand there; its place is part of the address.
+  const lookup = event.target.dataset?.pincode;
+  if (lookup === undefined) return;
+  const pin = event.target.value.trim();
+  if (!/^[1-9]\d{5}$/.test(pin)) {
+    event.preventDefault();
+    return;
+  }
+  event.detail.path = `${lookup.replace(/\/$/, "")}/${pin}`;
+  for (const name of [...Object.keys(event.detail.parameters)]) delete event.detail.parameters[name];
+});
+
+let unread = Number.parseInt(document.getElementById("bell-count")?.textContent, 10) || 0;
+document.addEventListener("htmx:afterSwap", (event) => {
+  const target = event.detail.target;
+  welcome(target);
+  if (target.id !== "bell-count") return;
+  const now = Number.parseInt(target.textContent, 10) || 0;
+  if (now > unread) announce(`${target.closest("a").textContent.replace(/\s+/g, " ").trim()}`);
+  unread = now;
+});
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  toast(status === 429 ? document.body.dataset.slowDown : document.body.dataset.trouble);
+});
+document.addEventListener("htmx:sendError", () => toast(document.body.dataset.offline));
+
+welcome(document);
+const messages = [...document.querySelectorAll("main [data-announce] p")].map((p) => p.textContent.trim());
+if (messages.length) announce(messages.join(" "));
