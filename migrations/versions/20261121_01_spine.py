@@ -43,22 +43,14 @@ def upgrade():
         sa.Column(
             "kind",
             sa.Enum(
-                "photo",
-                "resume",
-                "identity",
-                name="file_kind",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
+                "photo", "resume", "identity", name="file_kind", native_enum=False, create_constraint=True, length=20
             ),
             nullable=False,
         ),
         sa.Column("content_type", sa.String(length=60), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("created_at", Moment, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["users.id"], name=op.f("fk_stored_files_owner_id"), use_alter=True
-        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_stored_files_owner_id"), use_alter=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stored_files")),
     )
     op.create_index(op.f("ix_stored_files_owner_id"), "stored_files", ["owner_id"], unique=False)
@@ -105,13 +97,7 @@ def upgrade():
         sa.Column(
             "role",
             sa.Enum(
-                "customer",
-                "professional",
-                "admin",
-                name="role",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
+                "customer", "professional", "admin", name="role", native_enum=False, create_constraint=True, length=20
             ),
             nullable=False,
         ),
@@ -132,9 +118,7 @@ def upgrade():
         sa.Column("tf_primary_method", sa.String(length=64), nullable=True),
         sa.Column("tf_totp_secret", sa.String(length=255), nullable=True),
         sa.Column("mf_recovery_codes", sa.JSON(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["photo_id"], ["stored_files.id"], name=op.f("fk_users_photo_id"), ondelete="SET NULL"
-        ),
+        sa.ForeignKeyConstraint(["photo_id"], ["stored_files.id"], name=op.f("fk_users_photo_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("fs_uniquifier", name=op.f("uq_users_fs_uniquifier")),
@@ -170,16 +154,12 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
     )
     op.create_index(op.f("ix_audit_entries_actor_id"), "audit_entries", ["actor_id"], unique=False)
-    op.create_index(
-        "ix_audit_entries_subject", "audit_entries", ["subject_type", "subject_id", "id"], unique=False
-    )
+    op.create_index("ix_audit_entries_subject", "audit_entries", ["subject_type", "subject_id", "id"], unique=False)
     op.create_table(
         "city_names",
         sa.Column("key", sa.String(length=160), nullable=False),
         sa.Column("city_id", Id, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["city_id"], ["cities.id"], name=op.f("fk_city_names_city_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["city_id"], ["cities.id"], name=op.f("fk_city_names_city_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("key", "city_id", name=op.f("pk_city_names")),
     )
     op.create_index(op.f("ix_city_names_city_id"), "city_names", ["city_id"], unique=False)
@@ -199,13 +179,7 @@ def upgrade():
         sa.Column(
             "approval",
             sa.Enum(
-                "pending",
-                "approved",
-                "rejected",
-                name="approval",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
+                "pending", "approved", "rejected", name="approval", native_enum=False, create_constraint=True, length=20
             ),
             nullable=False,
         ),
@@ -221,15 +195,10 @@ def upgrade():
         sa.Column("last_job_at", Moment, nullable=True),
         sa.CheckConstraint("experience_years BETWEEN 0 AND 70", name=op.f("ck_professionals_experience")),
         sa.CheckConstraint("radius_km BETWEEN 1 AND 200", name=op.f("ck_professionals_radius")),
-        sa.ForeignKeyConstraint(
-            ["base_pincode"], ["pin_codes.pincode"], name=op.f("fk_professionals_base_pincode")
-        ),
+        sa.ForeignKeyConstraint(["base_pincode"], ["pin_codes.pincode"], name=op.f("fk_professionals_base_pincode")),
         sa.ForeignKeyConstraint(["id"], ["users.id"], name=op.f("fk_professionals_id")),
         sa.ForeignKeyConstraint(
-            ["identity_id"],
-            ["stored_files.id"],
-            name=op.f("fk_professionals_identity_id"),
-            ondelete="SET NULL",
+            ["identity_id"], ["stored_files.id"], name=op.f("fk_professionals_identity_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["resume_id"], ["stored_files.id"], name=op.f("fk_professionals_resume_id"), ondelete="SET NULL"
@@ -237,10 +206,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_professionals")),
     )
     op.create_index(
-        "ix_professionals_approval_applied_at",
-        "professionals",
-        ["approval", "applied_at", "id"],
-        unique=False,
+        "ix_professionals_approval_applied_at", "professionals", ["approval", "applied_at", "id"], unique=False
     )
     op.create_index("ix_professionals_rating", "professionals", ["rating_count", "rank"], unique=False)
     op.create_table(
@@ -294,21 +260,14 @@ def upgrade():
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_bookings_range")),
         sa.ForeignKeyConstraint(["customer_id"], ["users.id"], name=op.f("fk_bookings_customer_id")),
         sa.ForeignKeyConstraint(["pincode"], ["pin_codes.pincode"], name=op.f("fk_bookings_pincode")),
-        sa.ForeignKeyConstraint(
-            ["professional_id"], ["professionals.id"], name=op.f("fk_bookings_professional_id")
-        ),
+        sa.ForeignKeyConstraint(["professional_id"], ["professionals.id"], name=op.f("fk_bookings_professional_id")),
         sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_bookings_service_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bookings")),
     )
     op.create_index("ix_bookings_created_at", "bookings", ["created_at"], unique=False)
+    op.create_index("ix_bookings_customer_id_starts_at", "bookings", ["customer_id", "starts_at", "id"], unique=False)
     op.create_index(
-        "ix_bookings_customer_id_starts_at", "bookings", ["customer_id", "starts_at", "id"], unique=False
-    )
-    op.create_index(
-        "ix_bookings_professional_id_starts_at",
-        "bookings",
-        ["professional_id", "starts_at", "id"],
-        unique=False,
+        "ix_bookings_professional_id_starts_at", "bookings", ["professional_id", "starts_at", "id"], unique=False
     )
     op.create_index("ix_bookings_service_id", "bookings", ["service_id", "id"], unique=False)
     op.create_index("ix_bookings_status_id", "bookings", ["status", "id"], unique=False)
@@ -342,20 +301,13 @@ def upgrade():
         sa.Column("experience_years", sa.SmallInteger(), nullable=False),
         sa.CheckConstraint("own_price >= 0", name=op.f("ck_offerings_own_price")),
         sa.ForeignKeyConstraint(
-            ["professional_id"],
-            ["professionals.id"],
-            name=op.f("fk_offerings_professional_id"),
-            ondelete="CASCADE",
+            ["professional_id"], ["professionals.id"], name=op.f("fk_offerings_professional_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_offerings_service_id")),
         sa.PrimaryKeyConstraint("professional_id", "service_id", name=op.f("pk_offerings")),
     )
-    op.create_index(
-        "ix_offerings_best", "offerings", ["service_id", "listed", "rank", "professional_id"], unique=False
-    )
-    op.create_index(
-        "ix_offerings_near", "offerings", ["service_id", "listed", "lat", "lon", "rating"], unique=False
-    )
+    op.create_index("ix_offerings_best", "offerings", ["service_id", "listed", "rank", "professional_id"], unique=False)
+    op.create_index("ix_offerings_near", "offerings", ["service_id", "listed", "lat", "lon", "rating"], unique=False)
     op.create_table(
         "time_off",
         sa.Column("id", Id, nullable=False),
@@ -365,16 +317,11 @@ def upgrade():
         sa.Column("note", sa.String(length=200), nullable=False),
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_time_off_range")),
         sa.ForeignKeyConstraint(
-            ["professional_id"],
-            ["professionals.id"],
-            name=op.f("fk_time_off_professional_id"),
-            ondelete="CASCADE",
+            ["professional_id"], ["professionals.id"], name=op.f("fk_time_off_professional_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_time_off")),
     )
-    op.create_index(
-        "ix_time_off_professional_id_ends_at", "time_off", ["professional_id", "ends_at"], unique=False
-    )
+    op.create_index("ix_time_off_professional_id_ends_at", "time_off", ["professional_id", "ends_at"], unique=False)
     op.create_table(
         "working_hours",
         sa.Column("id", Id, nullable=False),
@@ -388,16 +335,11 @@ def upgrade():
         ),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_working_hours_weekday")),
         sa.ForeignKeyConstraint(
-            ["professional_id"],
-            ["professionals.id"],
-            name=op.f("fk_working_hours_professional_id"),
-            ondelete="CASCADE",
+            ["professional_id"], ["professionals.id"], name=op.f("fk_working_hours_professional_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_working_hours")),
     )
-    op.create_index(
-        op.f("ix_working_hours_professional_id"), "working_hours", ["professional_id"], unique=False
-    )
+    op.create_index(op.f("ix_working_hours_professional_id"), "working_hours", ["professional_id"], unique=False)
     op.create_table(
         "booking_events",
         sa.Column("id", Id, nullable=False),
@@ -424,6 +366,7 @@ def upgrade():
                 "platform_fee",
                 "tax",
                 "late_fee",
+                "reversal",
                 name="line_kind",
                 native_enum=False,
                 create_constraint=True,
@@ -464,9 +407,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("booking_id", "professional_id", name=op.f("pk_booking_offers")),
     )
-    op.create_index(
-        "ix_booking_offers_professional_id", "booking_offers", ["professional_id", "status"], unique=False
-    )
+    op.create_index("ix_booking_offers_professional_id", "booking_offers", ["professional_id", "status"], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("user_id", Id, nullable=False),
@@ -507,9 +448,7 @@ def upgrade():
         sa.Column("booking_id", Id, nullable=False),
         sa.Column(
             "method",
-            sa.Enum(
-                "cash", "upi", name="payment_method", native_enum=False, create_constraint=True, length=20
-            ),
+            sa.Enum("cash", "upi", name="payment_method", native_enum=False, create_constraint=True, length=20),
             nullable=False,
         ),
         sa.Column("amount", sa.BigInteger(), nullable=False),
@@ -538,9 +477,7 @@ def upgrade():
         sa.CheckConstraint("rating BETWEEN 1 AND 5", name=op.f("ck_reviews_rating")),
         sa.ForeignKeyConstraint(["booking_id"], ["bookings.id"], name=op.f("fk_reviews_booking_id")),
         sa.ForeignKeyConstraint(["customer_id"], ["users.id"], name=op.f("fk_reviews_customer_id")),
-        sa.ForeignKeyConstraint(
-            ["professional_id"], ["professionals.id"], name=op.f("fk_reviews_professional_id")
-        ),
+        sa.ForeignKeyConstraint(["professional_id"], ["professionals.id"], name=op.f("fk_reviews_professional_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
         sa.UniqueConstraint("booking_id", name=op.f("uq_reviews_booking_id")),
     )
@@ -552,14 +489,11 @@ def upgrade():
         sa.Column("bucket", sa.Integer(), nullable=False),
         sa.Column("booking_id", Id, nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["bookings.id"], name=op.f("fk_slot_claims_booking_id")),
-        sa.ForeignKeyConstraint(
-            ["professional_id"], ["professionals.id"], name=op.f("fk_slot_claims_professional_id")
-        ),
+        sa.ForeignKeyConstraint(["professional_id"], ["professionals.id"], name=op.f("fk_slot_claims_professional_id")),
         sa.PrimaryKeyConstraint("professional_id", "bucket", name=op.f("pk_slot_claims")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_slot_claims_booking_id"), "slot_claims", ["booking_id"], unique=False)
-    # ### end Alembic commands ###
 
     # users and stored_files refer to each other. SQLite takes the second reference with the table.
     if op.get_bind().dialect.name != "sqlite":

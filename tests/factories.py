@@ -1,0 +1,299 @@
+"""People, places and bookings for tests, made straight through the models and committed.
+
+Every function takes the attributes that matter to its test by name; the rest is plausible. The
+places are the real ones around Bengaluru, with a few of Mumbai, Delhi, Kolkata and Guwahati.
+"""
+
+import csv
+import functools
+import itertools
+import secrets
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from flask_security import hash_password
+
+from config import ROOT
+from domain import availability, clock, listings, places, pricing, start_codes
+from extensions import db, settings
+from models import (
+    Address,
+    Approval,
+    Booking,
+    BookingEvent,
+    BookingLine,
+    Category,
+    City,
+    CityName,
+    Offering,
+    PinCode,
+    Professional,
+    Review,
+    Role,
+    Service,
+    Status,
+    User,
+    WorkingHours,
+)
+
+PASSWORD = "a kettle on the stove"
+CITY_PIN = "560001"
+NEAR_PIN = "560034"
+FAR_PIN = "781001"
+SHIPPED_PINS = ("5600", "4000", "11000", "70000", "78100")
+HOLDING = frozenset({Status.PENDING, Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS})
+
+_numbers = itertools.count(1)
+
+
+def customer(**values) -> User:
+    """A customer with one address in Bengaluru; `pincode` puts it elsewhere."""
+    pincode = values.pop("pincode", CITY_PIN)
+    person = _user(Role.CUSTOMER, **values)
+    address(person, pincode=pincode)
+    return person
+
+
+def admin(**values) -> User:
+    return _user(Role.ADMIN, **values)
+
+
+def professional(*, services=(), approved=True, hours=((9 * 60, 18 * 60),), pincode=CITY_PIN, **values) -> User:
+    """A professional working Monday to Saturday, 9 to 18, who offers the given services or else the
+    first of the catalogue. Attributes of the person and of the professional may be mixed."""
+    person = _user(Role.PROFESSIONAL, **{name: values.pop(name) for name in list(values) if _is_of_user(name)})
+    pin = db.session.get_one(PinCode, pincode)
+    db.session.add(
+        Professional(
+            id=person.id,
+            base_pincode=pincode,
+            lat=pin.lat,
+            lon=pin.lon,
+            approval=Approval.APPROVED if approved else Approval.PENDING,
+            approved_at=clock.now() if approved else None,
+            applied_at=clock.now(),
+            **{"radius_km": 15, "experience_years": 5, "rank": 4.0, **values},
+        )
+    )
+    for weekday, (starts, ends) in itertools.product(range(6), hours):
+        db.session.add(
+            WorkingHours(professional_id=person.id, weekday=weekday, starts_minute=starts, ends_minute=ends)
+        )
+    for one in services or [service()]:
+        offer(person, one)
+    db.session.commit()
+    return person
+
+
+def offer(person: User, one: Service, own_price: int | None = None) -> Offering:
+    """Have a professional offer one more service."""
+    offering = Offering(
+        professional_id=person.id, service_id=one.id, own_price=own_price, lat=0, lon=0, radius_km=1
+    )
+    db.session.add(offering)
+    db.session.flush()
+    listings.refresh(person.id)
+    db.session.commit()
+    return offering
+
+
+def address(person: User, *, pincode=CITY_PIN, line="12, 3rd Cross", label="Home") -> Address:
+    one = Address(customer_id=person.id, pincode=pincode, line=line, label=label, created_at=clock.now())
+    return _saved(one)
+
+
+def service(name: str | None = None, **values) -> Service:
+    """A service of the catalogue by name; an unknown name, or any value, makes a new one."""
+    if not values:
+        known = db.session.query(Service).order_by(Service.id)
+        found = known.filter_by(name=name).first() if name else known.first()
+        if found:
+            return found
+    number = next(_numbers)
+    return _saved(
+        Service(
+            **{
+                "name": name or f"Service {number}",
+                "slug": f"service-{number}",
+                "base_price": 49_900,
+                "duration_minutes": 60,
+                "created_at": clock.now(),
+                "category": db.session.query(Category).order_by(Category.id).first(),
+                **values,
+            }
+        )
+    )
+
+
+def booking(customer: User, professional: User | None, **values) -> Booking:
+    """A booking in any status, as its verbs would have left it: with lines, an event and claims.
+
+    It starts tomorrow at 11:00 on the site's clock unless `starts_at` says otherwise.
+    """
+    status = values.pop("status", Status.PENDING)
+    one = values.pop("service", None) or _first_offered(professional)
+    starts_at = values.pop("starts_at", None) or at(11, days=1)
+    quote = pricing.quote(one.name, one.base_price)
+    moment = clock.now()
+    done = status in (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
+    made = _saved(
+        Booking(
+            **{
+                "customer_id": customer.id,
+                "professional_id": professional and professional.id,
+                "service_id": one.id,
+                "status": status,
+                "starts_at": starts_at,
+                "ends_at": starts_at + timedelta(minutes=one.duration_minutes),
+                "address_line": "12, 3rd Cross",
+                "pincode": CITY_PIN,
+                "currency": settings.currency,
+                "subtotal": quote.subtotal,
+                "total": quote.total,
+                "respond_by": starts_at - timedelta(hours=1),
+                "created_at": moment,
+                "accepted_at": None if status in (Status.PENDING, Status.REJECTED, Status.EXPIRED) else moment,
+                "completed_at": moment if done else None,
+                "closed_at": moment if status is Status.CLOSED else None,
+                "code_salt": start_codes.new_salt(),
+                **values,
+            }
+        )
+    )
+    for line in quote.lines:
+        db.session.add(BookingLine(booking_id=made.id, kind=line.kind, label=line.label, amount=line.amount))
+    db.session.add(
+        BookingEvent(
+            booking_id=made.id,
+            verb="request",
+            from_status=None,
+            to_status=status,
+            actor_id=customer.id,
+            at=moment,
+        )
+    )
+    if professional and status in HOLDING:
+        availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
+    db.session.commit()
+    return made
+
+
+def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:
+    """A review row alone; the professional's sums are the business of domain.reviews."""
+    return _saved(
+        Review(
+            booking_id=of.id,
+            customer_id=of.customer_id,
+            professional_id=of.professional_id,
+            rating=rating,
+            comment=comment,
+            created_at=clock.now(),
+            **values,
+        )
+    )
+
+
+def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:
+    """A time of day on the site's clock, today or so many days later, in UTC."""
+    zone = ZoneInfo(settings.timezone)
+    day = clock.today() + timedelta(days=days)
+    return datetime.combine(day, time(hour, minute), zone).astimezone(UTC)
+
+
+def load_reference_data() -> None:
+    """A slice of the directory of places, and the whole catalogue."""
+    pins = {row["pincode"]: row for row in _rows("pincodes.csv") if row["pincode"].startswith(SHIPPED_PINS)}
+    db.session.add_all(
+        PinCode(**{**row, "lat": float(row["lat"]), "lon": float(row["lon"])}) for row in pins.values()
+    )
+    db.session.flush()
+    for row in _rows("cities.csv"):
+        if row["nearest_pincode"] in pins:
+            _add_city(row)
+    categories = {}
+    for row in _rows("services.csv"):
+        if row["category"] not in categories:
+            categories[row["category"]] = Category(
+                name=row["category"], slug=_slug(row["category"]), position=len(categories)
+            )
+        db.session.add(
+            Service(
+                category=categories[row["category"]],
+                name=row["service"],
+                slug=_slug(row["service"]),
+                description=row["description"],
+                base_price=int(row["base_price_inr"]) * 100,
+                duration_minutes=int(row["duration_minutes"]),
+                created_at=clock.now(),
+            )
+        )
+
+
+def _user(role: Role, **values) -> User:
+    number = next(_numbers)
+    name = values.get("name") or f"Person {number}"
+    password = values.pop("password", PASSWORD)
+    return _saved(
+        User(
+            **{
+                "role": role,
+                "email": f"person{number}@example.com",
+                "name": name,
+                "name_key": name.lower(),
+                "phone": f"+9199999{number:05}",
+                "created_at": clock.now(),
+                "confirmed_at": clock.now(),
+                "fs_uniquifier": secrets.token_hex(16),
+                "password": _hashed(password),
+                **values,
+            }
+        )
+    )
+
+
+@functools.cache
+def _hashed(password: str) -> str:
+    return hash_password(password)
+
+
+def _is_of_user(name: str) -> bool:
+    return name == "password" or (hasattr(User, name) and not hasattr(Professional, name))
+
+
+def _first_offered(professional: User | None) -> Service:
+    if professional is None:
+        return service()
+    offered = db.session.query(Offering).filter_by(professional_id=professional.id)
+    return offered.order_by(Offering.service_id).first().service
+
+
+def _add_city(row: dict) -> None:
+    city = City(
+        id=int(row["geonameid"]),
+        name=row["name"],
+        state=row["state"],
+        lat=float(row["lat"]),
+        lon=float(row["lon"]),
+        population=int(row["population"]),
+        pincode=row["nearest_pincode"],
+    )
+    db.session.add(city)
+    db.session.flush()
+    names = [row["name"], *filter(None, row["alternate_names"].split("|"))]
+    for key in {places.fold(name) for name in names}:
+        db.session.add(CityName(key=key, city_id=city.id))
+
+
+def _rows(name: str) -> list[dict]:
+    with open(ROOT / "data" / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _slug(name: str) -> str:
+    return "-".join("".join(c.lower() if c.isalnum() else " " for c in name).split())
+
+
+def _saved(row):
+    db.session.add(row)
+    db.session.commit()
+    return row
