@@ -1,0 +1,137 @@
+"""Settings: what the environment may say, and what keeps a production site from starting."""
+
+import os
+import re
+import stat
+
+import pytest
+
+import config
+
+SAFE = {
+    "APP_ENV": "production",
+    "SECRET_KEY": "Zq8vN3xTr5LkW0pYb7HdM2sJf9GcA4uE",
+    "SITE_URL": "https://doorstep.example.com",
+    "DATABASE_URL": "sqlite://",
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Settings of an environment that holds these variables and nothing else."""
+
+    def of(**environ):
+        return config.load({"INSTANCE_DIR": str(tmp_path / "instance"), **environ})
+
+    return of
+
+
+def test_without_any_variable_the_site_runs_here_in_rupees(load, tmp_path):
+    settings = load()
+
+    assert settings.port == 5000
+    assert settings.site_url == "http://127.0.0.1:5000"
+    assert settings.database_url == f"sqlite:///{tmp_path}/instance/doorstep.db"
+    assert (settings.currency, settings.timezone) == ("INR", "Asia/Kolkata")
+    assert settings.ratelimit_enabled
+    assert not settings.production
+
+
+def test_a_secret_is_made_once_and_kept_to_its_owner(load, tmp_path):
+    first = load().secret_key
+
+    assert load().secret_key == first
+    assert len(first) >= config.MINIMUM_SECRET_LENGTH
+    mode = stat.S_IMODE(os.stat(tmp_path / "instance" / "secret_key").st_mode)
+    assert mode == 0o600
+
+
+def test_production_makes_no_secret_of_its_own(load, tmp_path):
+    load(**{**SAFE, "SECRET_KEY": ""})
+
+    assert not (tmp_path / "instance" / "secret_key").exists()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_a_postgresql_url_means_psycopg_3(load, scheme):
+    url = load(DATABASE_URL=f"{scheme}://u:p@db/doorstep").database_url
+
+    assert url == "postgresql+psycopg://u:p@db/doorstep"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", "-1"),
+        ("APP_ENV", "prod"),
+        ("TIMEZONE", "Mars/Olympus"),
+        ("TIMEZONE", "../../etc/passwd"),
+        ("CURRENCY", "rupees"),
+        ("FLASK_DEBUG", "maybe"),
+        ("RATELIMIT_ENABLED", "2"),
+        ("PLATFORM_FEE", "ten"),
+        ("PLATFORM_FEE", "-1"),
+        ("PLATFORM_FEE", "1.005"),
+        ("PLATFORM_FEE", "NaN"),
+        ("LATE_FEE", "Infinity"),
+        ("TAX_PERCENT", "18%"),
+        ("TRUSTED_PROXIES", "many"),
+        ("MAIL_PORT", ""),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(load, name, value):
+    if not value:
+        assert load(**{name: value}).mail_port == 587
+        return
+    with pytest.raises(config.BadSetting, match=name):
+        load(**{name: value})
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", "on"])
+def test_a_flag_may_be_said_in_several_words(load, word):
+    assert load(ADMIN_TWO_FACTOR=word).admin_two_factor
+
+
+def test_amounts_are_kept_in_the_minor_unit_of_the_currency(load):
+    assert load(PLATFORM_FEE="15.50").platform_fee == 1550
+    assert load(PLATFORM_FEE="15", CURRENCY="JPY", LATE_FEE="100").platform_fee == 15
+    assert load(TAX_PERCENT="12.5").tax_basis_points == 1250
+
+
+def test_safe_production_settings_have_no_fault(load):
+    assert config.faults(load(**SAFE)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY is missing"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is weak"),
+        ({"SECRET_KEY": "a" * 64}, "SECRET_KEY is weak"),
+        ({"FLASK_DEBUG": "1"}, "FLASK_DEBUG is on"),
+        ({"SITE_URL": "http://doorstep.example.com"}, "SITE_URL is not https"),
+        ({"SITE_URL": ""}, "SITE_URL is not https"),
+        ({"SITE_URL": "https://"}, "SITE_URL is not https"),
+    ],
+)
+def test_each_fault_of_a_production_setting_is_named(load, change, fault):
+    found = config.faults(load(**{**SAFE, **change}))
+
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+
+
+def test_all_faults_are_named_at_once(load):
+    assert len(config.faults(load(APP_ENV="production", FLASK_DEBUG="1"))) == 3
+
+
+def test_every_setting_is_in_the_readme():
+    code = (config.ROOT / "config.py").read_text()
+    readme = (config.ROOT / "README.md").read_text()
+    names = set(re.findall(r"env(?:\.get\(|, )\"([A-Z_]+)\"", code))
+
+    assert len(names) > 20
+    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
