@@ -1,9 +1,11 @@
 """create_app(): settings, extensions, blueprints, headers and error pages. `python app.py` serves."""
 
 import os
+import sys
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import click
 from flask import Flask, current_app, flash, g, render_template, request, session
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -15,7 +17,18 @@ import commands
 import config
 import templating
 from domain import errors, users
-from extensions import babel, begin_write, bootstrap, compress, csrf, db, limiter, mail, migrate
+from extensions import (
+    babel,
+    begin_write,
+    bootstrap,
+    compress,
+    csrf,
+    db,
+    end_refused,
+    limiter,
+    mail,
+    migrate,
+)
 from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -160,8 +173,8 @@ def _register_error_pages(app: Flask) -> None:
     @app.errorhandler(errors.DomainError)
     def refuse(error):
         """Show the page as it is now with the refusal on it, or else a page that says it."""
-        db.session.rollback()
-        status = STATUS_OF[type(error)]
+        end_refused(error)
+        status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
         page_now = g.pop("page_now", None)
         if page_now is None or status == 404:
             return _error_page(status, error.message)
@@ -194,8 +207,14 @@ def _error_page(status: int, message: str | None):
 
 
 def _refuse_unsafe_deployment(app: Flask, settings: config.Settings) -> None:
-    # `flask check-deploy` must be able to print the list that keeps the site from starting.
-    if not settings.production or os.environ.get("DOORSTEP_CHECKING"):
+    @app.cli.command("check-deploy")
+    def check_deploy():
+        """Print what keeps this site from starting in production; exit 1 if anything does."""
+        found = deployment_faults(app)
+        click.echo("\n".join(found) or "Nothing found: this site may go into production.")
+        raise SystemExit(1 if found else 0)
+
+    if not settings.production or sys.argv[1:2] == ["check-deploy"]:
         return
     found = deployment_faults(app)
     if found:

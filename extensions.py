@@ -62,6 +62,14 @@ def begin_write() -> None:
     session.connection(execution_options={"write": True})
 
 
+def end_refused(refusal) -> None:
+    """End the transaction of a domain refusal: nothing is kept, unless the refusal is recorded."""
+    if refusal.recorded:
+        db.session.commit()
+    else:
+        db.session.rollback()
+
+
 def begins_late(view):
     """Mark a view that hashes, sends or re-encodes first, and calls begin_write() afterwards."""
     view.begins_late = True

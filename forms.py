@@ -5,19 +5,19 @@ from contextlib import contextmanager
 from flask_wtf import FlaskForm
 
 from domain import errors
-from extensions import db
+from extensions import end_refused
 
 
 @contextmanager
 def refusals(form: FlaskForm):
     """Put a domain refusal beside the field at fault, or on top of the form.
 
-    The session is rolled back; what the person typed stays in the form.
+    Nothing is written; what the person typed stays in the form.
     """
     try:
         yield
     except (errors.Invalid, errors.Conflict, errors.NotAllowed) as refusal:
-        db.session.rollback()
+        end_refused(refusal)
         field = form._fields.get(getattr(refusal, "field", None) or "")
         if field is None:
             form.form_errors.append(refusal.message)

@@ -96,6 +96,7 @@ class LineKind(enum.StrEnum):
     PLATFORM_FEE = "platform_fee"
     TAX = "tax"
     LATE_FEE = "late_fee"
+    REVERSAL = "reversal"
 
 
 class OfferStatus(enum.StrEnum):
@@ -483,6 +484,12 @@ class Booking(db.Model):
     def reference(self) -> str:
         """What people read out on the telephone, such as DS-10042."""
         return f"DS-{FIRST_REFERENCE + self.id}"
+
+    @property
+    def shown_status(self) -> Status:
+        """The state as the clock has it, even when no job has moved an overdue request yet."""
+        overdue = self.status is Status.PENDING and self.respond_by <= datetime.now(UTC)
+        return Status.EXPIRED if overdue else self.status
 
     @property
     def due(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal
-from flask import Flask, g, request, session, url_for
+from flask import Flask, g, has_request_context, request, session, url_for
 from flask_babel import get_locale, gettext, ngettext
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
@@ -19,7 +19,7 @@ from werkzeug.local import LocalProxy
 from config import ROOT
 from domain import clock, notifications
 from extensions import settings
-from models import Approval, Role, Status
+from models import Approval, LineKind, Role, Status
 
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
 
@@ -35,12 +35,14 @@ def init_app(app: Flask) -> None:
         when=when,
         ago=ago,
         km=km,
+        line_label=line_label,
         decimal=decimal,
         initials=initials,
     )
     app.jinja_env.globals.update(
         asset=asset,
         csrf_field=csrf_field,
+        notification_text=notification_text,
         languages=LANGUAGES,
         Role=Role,
         Status=Status,
@@ -59,6 +61,8 @@ def init_app(app: Flask) -> None:
 
 def select_locale() -> str:
     """The language a person chose, or the browser prefers, with the site's country."""
+    if not has_request_context():
+        return f"{settings.default_locale}_{settings.country}"
     language = session.get("locale")
     if language not in LANGUAGES and current_user and current_user.is_authenticated:
         language = current_user.locale
@@ -75,6 +79,17 @@ def money(amount: int) -> str:
 def price(amount: int) -> str:
     """An amount in minor units, short when it is whole: ₹349."""
     return _currency(amount, settings.currency, settings.minor_units, str(get_locale()), True)
+
+
+def line_label(line) -> str:
+    """A price line's name in the reader's language; services and taxes have names of their own."""
+    if line.kind is LineKind.PLATFORM_FEE:
+        return gettext("Platform fee")
+    if line.kind is LineKind.LATE_FEE:
+        return gettext("Late cancellation fee")
+    if line.kind is LineKind.REVERSAL:
+        return gettext("Cancelled")
+    return line.label
 
 
 def day(value: datetime | date) -> str:
@@ -124,6 +139,10 @@ def km(distance: float, approximate: bool = False) -> str:
 
 def decimal(value: float) -> str:
     return _decimal(value, str(get_locale()))
+
+
+def notification_text(notification) -> str:
+    return notifications.message(notification, when)
 
 
 def initials(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from babel.dates import format_datetime
+from flask_babel import get_locale
+
 from extensions import settings
 
 
@@ -28,3 +31,8 @@ def start_of(day: date) -> datetime:
 def week_start(day: date) -> date:
     """The Monday of a date's week."""
     return day - timedelta(days=day.weekday())
+
+
+def spoken(moment: datetime) -> str:
+    """A moment as a refusal says it: Sun 22 Nov, 8:30 am."""
+    return format_datetime(local(moment), "EEE d MMM, h:mm a", locale=get_locale() or "en")

@@ -2,7 +2,12 @@
 
 
 class DomainError(Exception):
-    """A refusal with a message for the person who asked."""
+    """A refusal with a message for the person who asked.
+
+    The transaction of a refusal is rolled back, unless the refusal itself is to be `recorded`.
+    """
+
+    recorded = False
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -31,3 +36,9 @@ class Invalid(DomainError):
     def __init__(self, message: str, field: str | None = None):
         super().__init__(message)
         self.field = field
+
+
+class WrongCode(Invalid):
+    """A wrong start code. It counts as a try, so the transaction is kept."""
+
+    recorded = True

@@ -1,0 +1,306 @@
+"""When a professional is free, and the claims that make a slot somebody's.
+
+Time is counted in buckets: quarter-hours since 1970-01-01 00:00 UTC. A slot is free when all the
+buckets of the work and of the buffer after it are unclaimed; the primary key of SlotClaim, not a
+check made here, is what keeps two bookings apart.
+"""
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from flask_babel import gettext as _
+from sqlalchemy import bindparam, delete, exists, insert, literal, select, union_all
+from sqlalchemy.exc import IntegrityError
+
+from domain import clock
+from domain.errors import Conflict, Invalid
+from extensions import db, settings
+from models import SlotClaim, TimeOff, WorkingHours
+
+BUCKET_MINUTES = 15
+BUCKET_SECONDS = BUCKET_MINUTES * 60
+# Most professionals are free within three days: only the others cost a second look.
+NEAR_DAYS = 3
+FAR_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Slot:
+    starts_at: datetime
+    taken: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """A date and the starts that lie in the working hours, free or taken."""
+
+    date: date
+    slots: tuple[Slot, ...]
+
+    @property
+    def free(self) -> int:
+        return sum(not slot.taken for slot in self.slots)
+
+
+@dataclass
+class _Calendar:
+    """What one professional's days look like: hours by weekday, claims, and time off, in buckets."""
+
+    hours: dict[int, list[tuple[int, int]]]
+    claimed: set[int]
+    off: list[tuple[int, int]]
+
+
+_HOURS_AND_CLAIMS = union_all(
+    select(
+        WorkingHours.professional_id,
+        WorkingHours.weekday,
+        WorkingHours.starts_minute,
+        WorkingHours.ends_minute,
+    ).where(WorkingHours.professional_id.in_(bindparam("ids", expanding=True))),
+    select(SlotClaim.professional_id, literal(-1), SlotClaim.bucket, literal(0)).where(
+        SlotClaim.professional_id.in_(bindparam("ids", expanding=True)),
+        SlotClaim.bucket >= bindparam("first"),
+        SlotClaim.bucket < bindparam("last"),
+    ),
+)
+_TIME_OFF = select(TimeOff.professional_id, TimeOff.starts_at, TimeOff.ends_at).where(
+    TimeOff.professional_id.in_(bindparam("ids", expanding=True)),
+    TimeOff.ends_at > bindparam("from_moment"),
+    TimeOff.starts_at < bindparam("to_moment"),
+)
+_OPEN_THEN = select(
+    WorkingHours.starts_minute,
+    WorkingHours.ends_minute,
+    exists()
+    .where(
+        TimeOff.professional_id == WorkingHours.professional_id,
+        TimeOff.starts_at < bindparam("ends_at"),
+        TimeOff.ends_at > bindparam("starts_at"),
+    )
+    .label("off"),
+).where(
+    WorkingHours.professional_id == bindparam("professional"),
+    WorkingHours.weekday == bindparam("weekday"),
+)
+_CLAIM = insert(SlotClaim)
+_RELEASE = delete(SlotClaim).where(SlotClaim.booking_id == bindparam("booking"))
+
+
+def free_slots(professional_id: int, duration_minutes: int, from_day: date, days: int) -> list[Day]:
+    """The starts of one professional on each of `days` dates from `from_day`, in two queries."""
+    calendar = _calendars([professional_id], from_day, days)[professional_id]
+    earliest, latest = _bookable()
+    length = _length(duration_minutes)
+    return [
+        Day(
+            day,
+            tuple(
+                Slot(moment_of(bucket), not _unclaimed(calendar, bucket, length))
+                for bucket in _starts(calendar, day, duration_minutes)
+                if earliest <= bucket * BUCKET_SECONDS <= latest
+            ),
+        )
+        for day in (from_day + timedelta(n) for n in range(days))
+    ]
+
+
+def next_slots(durations: dict[int, int]) -> dict[int, datetime | None]:
+    """The next free start within 14 days of each professional, given {id: minutes of work}.
+
+    Two queries when everybody is free within three days, and at most four.
+    """
+    today = clock.today()
+    found = _first_free(durations, today, NEAR_DAYS)
+    missing = {person: minutes for person, minutes in durations.items() if found[person] is None}
+    if missing:
+        found |= _first_free(missing, today + timedelta(NEAR_DAYS), FAR_DAYS - NEAR_DAYS)
+    return found
+
+
+def free_between(durations: dict[int, int], opens: datetime, closes: datetime) -> dict[int, datetime]:
+    """The first free start from `opens` up to, but not at, `closes` of those who have one."""
+    first = clock.local(opens).date()
+    days = (clock.local(closes).date() - first).days + 1
+    found = _first_free(durations, first, days, opens.timestamp(), closes.timestamp() - 1)
+    return {person: start for person, start in found.items() if start is not None}
+
+
+def check_open(professional_id: int, starts_at: datetime, ends_at: datetime) -> None:
+    """Raises Invalid when the time is outside the professional's hours, on time off or off the grid."""
+    starts = clock.local(starts_at)
+    first = starts.hour * 60 + starts.minute
+    last = first + (ends_at - starts_at) // timedelta(minutes=1)
+    ranges = db.session.execute(
+        _OPEN_THEN,
+        {
+            "professional": professional_id,
+            "weekday": starts.weekday(),
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+        },
+    ).all()
+    on_grid = starts.minute % settings.policy.slot_step_minutes == 0 and not (starts.second or starts.microsecond)
+    within = any(opens <= first and last <= closes for opens, closes, _off in ranges)
+    if not on_grid or not within:
+        raise Invalid(_("The professional does not work at that time. Choose one of the free slots."), "starts_at")
+    if ranges[0].off:
+        raise Invalid(_("The professional is away at that time. Choose another day."), "starts_at")
+
+
+def check_bookable(starts_at: datetime) -> None:
+    """Raises Invalid when a start is past, inside the lead time or beyond the horizon."""
+    policy = settings.policy
+    now = clock.now()
+    if starts_at <= now:
+        raise Invalid(_("That time has passed. Choose a later one."), "starts_at")
+    if starts_at < now + timedelta(minutes=policy.lead_minutes):
+        raise Invalid(
+            _("That is too soon: choose a time at least %(minutes)s minutes from now.", minutes=policy.lead_minutes),
+            "starts_at",
+        )
+    if starts_at > now + timedelta(days=policy.horizon_days):
+        raise Invalid(
+            _("That is too far ahead: choose a time within the next %(days)s days.", days=policy.horizon_days),
+            "starts_at",
+        )
+
+
+def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int) -> None:
+    """Take the buckets of the work and its buffer. Raises Conflict when one is somebody else's.
+
+    After a Conflict the transaction can only be rolled back.
+    """
+    rows = [
+        {"professional_id": professional_id, "bucket": bucket, "booking_id": booking_id}
+        for bucket in claimed_buckets(starts_at, duration_minutes)
+    ]
+    try:
+        db.session.execute(_CLAIM, rows)
+    except IntegrityError as taken:
+        raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
+
+
+def release(booking_id: int) -> None:
+    """Give back what a booking claimed."""
+    db.session.execute(_RELEASE, {"booking": booking_id})
+
+
+def claimed_buckets(starts_at: datetime, duration_minutes: int) -> range:
+    """The buckets that a booking claims: ceil(minutes / 15), and the buffer after them."""
+    first = bucket_of(starts_at)
+    return range(first, first + _length(duration_minutes))
+
+
+def bucket_of(moment: datetime) -> int:
+    return int(moment.timestamp()) // BUCKET_SECONDS
+
+
+def moment_of(bucket: int) -> datetime:
+    return datetime.fromtimestamp(bucket * BUCKET_SECONDS, UTC)
+
+
+def free_then(professional_id, starts_at: datetime, ends_at: datetime) -> tuple:
+    """SQL conditions that the professional in a column is working, not away and not claimed."""
+    starts = clock.local(starts_at)
+    first = starts.hour * 60 + starts.minute
+    minutes = (ends_at - starts_at) // timedelta(minutes=1)
+    buckets = claimed_buckets(starts_at, minutes)
+    return (
+        exists().where(
+            WorkingHours.professional_id == professional_id,
+            WorkingHours.weekday == starts.weekday(),
+            WorkingHours.starts_minute <= first,
+            WorkingHours.ends_minute >= first + minutes,
+        ),
+        ~exists().where(
+            TimeOff.professional_id == professional_id,
+            TimeOff.starts_at < ends_at,
+            TimeOff.ends_at > starts_at,
+        ),
+        ~exists().where(
+            SlotClaim.professional_id == professional_id,
+            SlotClaim.bucket >= buckets.start,
+            SlotClaim.bucket < buckets.stop,
+        ),
+    )
+
+
+def _length(duration_minutes):
+    return -(-duration_minutes // BUCKET_MINUTES) + -(-settings.policy.buffer_minutes // BUCKET_MINUTES)
+
+
+def _bookable():
+    now = clock.now().timestamp()
+    policy = settings.policy
+    return now + policy.lead_minutes * 60, now + policy.horizon_days * 86_400
+
+
+def _calendars(ids, from_day, days):
+    """The calendars of several professionals over a window, in two queries."""
+    calendars = {person: _Calendar({}, set(), []) for person in ids}
+    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days))
+    window = {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
+    for person, weekday, start, end in db.session.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
+        if weekday < 0:
+            calendars[person].claimed.add(start)
+        else:
+            calendars[person].hours.setdefault(weekday, []).append((start, end))
+    away = {"ids": list(ids), "from_moment": opens, "to_moment": closes}
+    for person, starts_at, ends_at in db.session.execute(_TIME_OFF, away):
+        calendars[person].off.append((bucket_of(starts_at), -(-int(ends_at.timestamp()) // BUCKET_SECONDS)))
+    return calendars
+
+
+def _first_free(durations, from_day, days, earliest=0.0, latest=float("inf")):
+    opens, closes = _bookable()
+    earliest, latest = max(opens, earliest), min(closes, latest)
+    calendars = _calendars(durations, from_day, days)
+    return {
+        person: _first_of(calendars[person], from_day, days, minutes, earliest, latest)
+        for person, minutes in durations.items()
+    }
+
+
+def _first_of(calendar, from_day, days, duration_minutes, earliest, latest):
+    length = _length(duration_minutes)
+    for n in range(days):
+        for bucket in _starts(calendar, from_day + timedelta(n), duration_minutes):
+            if earliest <= bucket * BUCKET_SECONDS <= latest and _unclaimed(calendar, bucket, length):
+                return moment_of(bucket)
+    return None
+
+
+def _starts(calendar, day, duration_minutes):
+    """The buckets of a date's starts in order: every half hour of the hours that leaves room for the
+    work, without those on time off."""
+    ranges = calendar.hours.get(day.weekday())
+    if not ranges:
+        return
+    step = settings.policy.slot_step_minutes
+    needed = -(-duration_minutes // BUCKET_MINUTES)
+    midnight, steady = _midnight(day, settings.timezone)
+    for opens, closes in sorted(ranges):
+        for minute in range(-(-opens // step) * step, closes - duration_minutes + 1, step):
+            bucket = midnight + minute // BUCKET_MINUTES if steady else _wall_bucket(day, minute)
+            if bucket is not None and not any(bucket < end and start < bucket + needed for start, end in calendar.off):
+                yield bucket
+
+
+def _unclaimed(calendar, bucket, length):
+    return calendar.claimed.isdisjoint(range(bucket, bucket + length))
+
+
+@functools.lru_cache(maxsize=256)
+def _midnight(day, _timezone):
+    """The bucket at which a date begins, and whether its clock runs without a jump."""
+    first, last = clock.start_of(day), clock.start_of(day + timedelta(1))
+    return bucket_of(first), last - first == timedelta(days=1)
+
+
+def _wall_bucket(day, minute):
+    """The bucket of a time on the wall clock of a day with a jump; None when it is skipped."""
+    wall = datetime.combine(day, time(minute // 60, minute % 60), settings.zone)
+    moment = wall.astimezone(UTC)
+    return bucket_of(moment) if clock.local(moment).replace(tzinfo=None) == wall.replace(tzinfo=None) else None

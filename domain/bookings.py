@@ -1,0 +1,361 @@
+"""The life of a booking after it was requested: who sees it, and the verbs of each party."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask_babel import gettext as _
+from sqlalchemy import Select, exists, false, or_, select, update
+from sqlalchemy.orm import joinedload
+
+from domain import audit, availability, clock, matching, start_codes
+from domain.errors import Invalid, InvalidTransition, NotFound, WrongCode
+from domain.transitions import Party, add_event, locked, move, rule_for, tell
+from extensions import db, settings
+from models import (
+    FIRST_REFERENCE,
+    Booking,
+    BookingLine,
+    BookingOffer,
+    LineKind,
+    OfferStatus,
+    Payment,
+    PaymentMethod,
+    Professional,
+    Role,
+    Status,
+    User,
+)
+
+MAX_REASON = 500
+
+
+def visible_to(user: User) -> Select:
+    """The bookings that a person may see: their own, those offered to them, or all for an admin."""
+    if user.role is Role.ADMIN:
+        return select(Booking)
+    if user.role is Role.CUSTOMER:
+        return select(Booking).where(Booking.customer_id == user.id)
+    if user.role is Role.PROFESSIONAL:
+        offered = exists().where(
+            BookingOffer.booking_id == Booking.id, BookingOffer.professional_id == user.id
+        )
+        return select(Booking).where(or_(Booking.professional_id == user.id, offered))
+    return select(Booking).where(false())
+
+
+def get(booking_id: int, user: User) -> Booking:
+    """One booking with its people and service. Raises NotFound for a stranger too."""
+    booking = db.session.scalar(
+        visible_to(user)
+        .where(Booking.id == booking_id)
+        .options(
+            joinedload(Booking.service),
+            joinedload(Booking.customer),
+            joinedload(Booking.pin),
+            joinedload(Booking.professional).joinedload(Professional.user),
+        )
+    )
+    if booking is None:
+        raise NotFound(_("There is no such booking, or it is not yours."))
+    return booking
+
+
+def id_of_reference(reference: str) -> int | None:
+    """The booking id behind a reference such as DS-10042, or behind its bare number."""
+    digits = reference.strip().upper().removeprefix("DS-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
+        return None
+    return max(int(digits) - FIRST_REFERENCE, 0) or None
+
+
+@dataclass(frozen=True)
+class CancellationTerms:
+    """Until when the customer cancels for nothing, and what it costs now, in minor units."""
+
+    free_until: datetime
+    fee: int
+
+
+def cancellation_terms(booking: Booking) -> CancellationTerms:
+    policy = settings.policy
+    free_until = max(
+        booking.starts_at - timedelta(hours=policy.free_cancel_hours),
+        booking.created_at + timedelta(minutes=policy.cancel_grace_minutes),
+    )
+    free = booking.status is Status.PENDING or clock.now() <= free_until
+    return CancellationTerms(free_until, 0 if free else settings.late_fee)
+
+
+# -- The professional -------------------------------------------------------------------------
+
+
+def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
+    """Take the job. `seen` is the start that the professional was shown, if a page says so.
+
+    Raises Conflict when a booking for any professional no longer fits their day.
+    """
+    rule = rule_for("accept", booking, by)
+    if seen is not None and seen != booking.starts_at:
+        raise InvalidTransition(
+            _("The customer has moved this to %(time)s. Look again.", time=clock.spoken(booking.starts_at))
+        )
+    now = clock.now()
+    if rule.by is Party.OFFERED:
+        move(booking, rule, by, professional_id=by.id, accepted_at=now)
+        availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
+        _settle_offers(booking, by)
+    else:
+        move(booking, rule, by, accepted_at=now)
+    _count_answer(by.id, accepted=True)
+    tell([booking.customer_id], "accepted", booking, by.name)
+
+
+def reject(booking: Booking, by: User, reason: str) -> None:
+    """Decline. A booking for any professional is over when the last of them has declined."""
+    rule = rule_for("reject", booking, by)
+    reason = _required(reason)
+    _count_answer(by.id, accepted=False)
+    if rule.by is Party.OFFERED:
+        _decline_offer(booking, by)
+        if _asked(booking):
+            add_event(booking, "decline_offer", by, reason)
+            return
+        move(booking, rule, by, reason)
+        tell([booking.customer_id], "nobody", booking, by.name)
+        return
+    move(booking, rule, by, reason)
+    tell([booking.customer_id], "rejected", booking, by.name, reason=reason)
+
+
+def depart(booking: Booking, by: User) -> None:
+    move(booking, rule_for("depart", booking, by), by)
+    tell([booking.customer_id], "departed", booking, by.name)
+
+
+def start(booking: Booking, by: User, code: str) -> None:
+    """Begin the work with the customer's code. Raises WrongCode, which is kept as a try."""
+    rule = rule_for("start", booking, by)
+    # The try is counted before the code is compared: guesses sent at once each cost one.
+    tried = db.session.execute(
+        update(Booking)
+        .where(Booking.id == booking.id, Booking.code_tries < settings.policy.code_tries)
+        .values(code_tries=Booking.code_tries + 1)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(booking)
+    if not tried.rowcount:
+        raise InvalidTransition(locked())
+    if not start_codes.matches(booking, code):
+        left = settings.policy.code_tries - booking.code_tries
+        if not left:
+            raise WrongCode(locked(), "code")
+        raise WrongCode(_("That code is wrong. Ask the customer again: %(left)s tries are left.", left=left), "code")
+    move(booking, rule, by)
+    tell([booking.customer_id], "started", booking, by.name)
+
+
+def complete(booking: Booking, by: User) -> None:
+    now = clock.now()
+    move(booking, rule_for("complete", booking, by), by, completed_at=now)
+    db.session.execute(
+        update(Professional)
+        .where(Professional.id == booking.professional_id)
+        .values(last_job_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    tell([booking.customer_id], "completed", booking, by.name)
+
+
+def record_payment(booking: Booking, by: User, method: PaymentMethod, amount: int | None = None) -> None:
+    """Note that the customer paid the professional, all that is due unless an amount is given."""
+    rule = rule_for("record_payment", booking, by)
+    amount = booking.due if amount is None else amount
+    if not 0 < amount <= booking.due:
+        raise Invalid(_("Enter an amount up to what is still due."), "amount")
+    move(booking, rule, by, where=(Booking.paid == booking.paid,), paid=booking.paid + amount)
+    db.session.add(
+        Payment(
+            booking_id=booking.id,
+            method=PaymentMethod(method),
+            amount=amount,
+            recorded_by_id=by.id,
+            recorded_at=clock.now(),
+        )
+    )
+    db.session.flush()
+    tell([booking.customer_id], "paid", booking, by.name)
+
+
+# -- The customer -----------------------------------------------------------------------------
+
+
+def start_code(booking: Booking, by: User) -> str | None:
+    """The four digits, for the customer of a booking whose work has not begun."""
+    if by.id != booking.customer_id or booking.status not in (Status.ACCEPTED, Status.EN_ROUTE):
+        return None
+    return start_codes.code_of(booking)
+
+
+def renew_code(booking: Booking, by: User) -> None:
+    rule = rule_for("renew_code", booking, by)
+    move(booking, rule, by, code_salt=start_codes.new_salt(), code_tries=0)
+    tell([booking.professional_id], "code_renewed", booking, by.name)
+
+
+def close(booking: Booking, by: User) -> None:
+    """The customer confirms that the work is done."""
+    move(booking, rule_for("close", booking, by), by, closed_at=clock.now())
+    tell([booking.professional_id], "closed", booking, by.name)
+
+
+# -- Several parties --------------------------------------------------------------------------
+
+
+def cancel(booking: Booking, by: User, reason: str = "") -> None:
+    """End it without work. What it would have cost is reversed; a late customer owes the late fee."""
+    rule = rule_for("cancel", booking, by)
+    reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
+    fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
+    others = _people(booking)
+    lines = [(LineKind.REVERSAL, "Cancelled", -booking.total), (LineKind.LATE_FEE, "Late cancellation fee", fee)]
+    move(booking, rule, by, reason, total=fee)
+    db.session.add_all(
+        BookingLine(booking_id=booking.id, kind=kind, label=label, amount=amount)
+        for kind, label, amount in lines
+        if amount
+    )
+    db.session.flush()
+    if rule.by is Party.ADMIN:
+        audit.record(by, "cancel", "booking", booking.id, reason=reason)
+        tell(others, "cancelled_by_admin", booking, by.name, reason=reason)
+    else:
+        tell([person for person in others if person != by.id], "cancelled", booking, by.name)
+
+
+# -- The admin --------------------------------------------------------------------------------
+
+
+def override_code(booking: Booking, by: User, reason: str) -> None:
+    """Let the work begin without the code."""
+    reason = _required(reason)
+    move(booking, rule_for("override_code", booking, by), by, reason)
+    audit.record(by, "override_code", "booking", booking.id, reason=reason)
+    tell(_people(booking), "started", booking, by.name)
+
+
+def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> None:
+    """Give an accepted booking to another free professional at the same price."""
+    rule = rule_for("reassign", booking, by)
+    reason = _required(reason)
+    former = booking.professional
+    if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
+        raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
+    availability.release(booking.id)
+    availability.claim(professional_id, booking.id, booking.starts_at, _minutes(booking))
+    move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
+    audit.record(by, "reassign", "booking", booking.id, reason=reason, former=former.id, to=professional_id)
+    successor = db.session.get(User, professional_id)
+    tell([booking.customer_id], "reassigned", booking, successor.name)
+    tell([professional_id], "given", booking, booking.customer.name)
+    tell([former.id], "taken_away", booking, successor.name, reason=reason)
+
+
+def replacements(booking: Booking) -> list[matching.Candidate]:
+    """The professionals to whom an admin can give the booking, best first."""
+    return matching.candidates(
+        booking.service_id, booking.pin, booking.starts_at, booking.ends_at, (booking.professional_id or 0,)
+    )
+
+
+# -- The clock --------------------------------------------------------------------------------
+
+
+def expire_due(limit: int = 100) -> int:
+    """Expire the requests whose deadline has passed; answer how many."""
+    due = select(Booking).where(Booking.status == Status.PENDING, Booking.respond_by <= clock.now())
+    expired = 0
+    for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
+        asked = [booking.professional_id] if booking.professional_id else _asked(booking)
+        for professional_id in asked:
+            _count_answer(professional_id, accepted=False)
+        move(booking, rule_for("expire", booking, None), None)
+        tell([booking.customer_id, *asked], "expired", booking)
+        expired += 1
+    return expired
+
+
+def close_due(limit: int = 100) -> int:
+    """Close the completed bookings that the customer has not confirmed in time; answer how many."""
+    before = clock.now() - timedelta(hours=settings.policy.auto_close_hours)
+    due = select(Booking).where(Booking.status == Status.COMPLETED, Booking.completed_at <= before)
+    closed = 0
+    for booking in db.session.scalars(due.order_by(Booking.completed_at).limit(limit)).all():
+        move(booking, rule_for("close", booking, None), None, closed_at=clock.now())
+        tell(_people(booking), "auto_closed", booking)
+        closed += 1
+    return closed
+
+
+# -- Small print ------------------------------------------------------------------------------
+
+
+def _minutes(booking):
+    return (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+
+
+def _people(booking):
+    return [person for person in (booking.customer_id, booking.professional_id) if person]
+
+
+def _asked(booking):
+    """The professionals who were offered a booking and have not answered."""
+    return list(db.session.scalars(_open_offers(booking).with_only_columns(BookingOffer.professional_id)))
+
+
+def _open_offers(booking):
+    return select(BookingOffer).where(
+        BookingOffer.booking_id == booking.id, BookingOffer.status == OfferStatus.OPEN
+    )
+
+
+def _settle_offers(booking, by):
+    """The first to accept has it; to all others the offer is lost."""
+    now = clock.now()
+    for offer in db.session.scalars(_open_offers(booking)):
+        offer.status = OfferStatus.ACCEPTED if offer.professional_id == by.id else OfferStatus.LOST
+        offer.answered_at = now
+    db.session.flush()
+
+
+def _decline_offer(booking, by):
+    offer = db.session.scalar(_open_offers(booking).where(BookingOffer.professional_id == by.id))
+    offer.status = OfferStatus.DECLINED
+    offer.answered_at = clock.now()
+    db.session.flush()
+
+
+def _count_answer(professional_id, accepted):
+    """An expired request counts as one that was not accepted."""
+    db.session.execute(
+        update(Professional)
+        .where(Professional.id == professional_id)
+        .values(
+            offers_answered=Professional.offers_answered + 1,
+            offers_accepted=Professional.offers_accepted + int(accepted),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _required(reason):
+    reason = _short(reason)
+    if not reason:
+        raise Invalid(_("Give a reason: the other side will read it."), "reason")
+    return reason
+
+
+def _short(reason):
+    reason = reason.strip()
+    if len(reason) > MAX_REASON:
+        raise Invalid(_("Keep the reason under %(most)s characters.", most=MAX_REASON), "reason")
+    return reason

@@ -1,0 +1,106 @@
+"""What people are told: a row for each move, put into words when it is read."""
+
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import bindparam, func, insert, select, update
+
+from domain import clock
+from domain.paging import Page, keyset
+from extensions import db
+from models import Notification, User
+
+# Counting stops here: a bell that says "99+" needs no more.
+MOST_COUNTED = 100
+
+# What each kind says. Every notification of a booking carries the service, the other person's
+# name and the start.
+TEXTS = {
+    "requested": _l("%(name)s asks for %(service)s on %(time)s. Answer before the request expires."),
+    "offered": _l("%(service)s on %(time)s is on offer: the first to accept gets it."),
+    "accepted": _l("%(name)s accepted %(service)s on %(time)s."),
+    "rejected": _l("%(name)s declined %(service)s on %(time)s: %(reason)s"),
+    "nobody": _l("Nobody could take %(service)s on %(time)s. Choose another time."),
+    "expired": _l("The request for %(service)s on %(time)s expired without an answer."),
+    "edited": _l("%(name)s changed the details of %(service)s on %(time)s."),
+    "moved": _l("%(name)s moved %(service)s to %(time)s."),
+    "cancelled": _l("%(name)s cancelled %(service)s on %(time)s."),
+    "cancelled_by_admin": _l("%(service)s on %(time)s was cancelled by the site: %(reason)s"),
+    "departed": _l("%(name)s is on the way for %(service)s."),
+    "started": _l("%(name)s has started %(service)s."),
+    "code_renewed": _l("The start code of %(service)s on %(time)s was renewed. Ask the customer for it."),
+    "completed": _l("%(name)s has finished %(service)s. Confirm it and leave a review."),
+    "closed": _l("%(name)s confirmed that %(service)s is done."),
+    "auto_closed": _l("%(service)s on %(time)s was closed."),
+    "reassigned": _l("%(service)s on %(time)s is now done by %(name)s."),
+    "given": _l("The site gave you %(service)s on %(time)s with %(name)s."),
+    "taken_away": _l("The site gave %(service)s on %(time)s to somebody else: %(reason)s"),
+    "paid": _l("%(name)s noted your payment for %(service)s."),
+    "reviewed": _l("%(name)s reviewed %(service)s."),
+    "replied": _l("%(name)s replied to your review of %(service)s."),
+    "approved": _l("You are approved. Customers can find and book you now."),
+    "not_approved": _l("Your application was not approved: %(reason)s"),
+}
+
+_INSERT = insert(Notification)
+_UNREAD = select(func.count()).select_from(
+    select(Notification.id)
+    .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
+    .limit(MOST_COUNTED)
+    .subquery()
+)
+
+
+def notify(user_id: int, kind: str, booking_id: int | None = None, **data) -> None:
+    """Tell one person; `data` fills the words of the kind and is JSON."""
+    notify_all([user_id], kind, booking_id, **data)
+
+
+def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, **data) -> None:
+    """Tell several people the same."""
+    assert kind in TEXTS, kind
+    now = clock.now()
+    rows = [
+        {"user_id": user_id, "kind": kind, "booking_id": booking_id, "data": data, "created_at": now}
+        for user_id in user_ids
+    ]
+    if rows:
+        db.session.execute(_INSERT, rows)
+
+
+def unread_count(user_id: int) -> int:
+    """How many are unread, counted up to 100."""
+    return db.session.scalar(_UNREAD, {"user": user_id})
+
+
+def page_for(user: User, after: str | None = None) -> Page:
+    """A page of a person's notifications, newest first."""
+    mine = select(Notification).where(Notification.user_id == user.id)
+    return keyset(mine, [(Notification.id, "desc")], after)
+
+
+def get(notification_id: int, user: User) -> Notification | None:
+    """One of a person's own notifications."""
+    mine = select(Notification).where(Notification.id == notification_id, Notification.user_id == user.id)
+    return db.session.scalar(mine)
+
+
+def read(notification: Notification) -> None:
+    notification.read_at = notification.read_at or clock.now()
+    db.session.flush()
+
+
+def read_all(user: User) -> None:
+    db.session.execute(
+        update(Notification)
+        .where(Notification.user_id == user.id, Notification.read_at.is_(None))
+        .values(read_at=clock.now())
+    )
+
+
+def message(notification: Notification, show_time) -> str:
+    """The words, in the reader's language; `show_time` puts a moment into words."""
+    data = dict(notification.data)
+    if "time" in data:
+        data["time"] = show_time(datetime.fromisoformat(data["time"]))
+    return str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}

@@ -1,0 +1,41 @@
+"""What a booking costs: the service, the platform's fee and the tax, in integer minor units."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from extensions import settings
+from models import LineKind
+
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class Line:
+    kind: LineKind
+    label: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Quote:
+    lines: tuple[Line, ...]
+    subtotal: int
+    total: int
+
+
+def quote(service_name: str, price: int) -> Quote:
+    """The lines of a booking of one service at a price. Tax is on the service and the fee."""
+    fee = settings.platform_fee
+    lines = [Line(LineKind.SERVICE, service_name, price)]
+    if fee:
+        lines.append(Line(LineKind.PLATFORM_FEE, "Platform fee", fee))
+    tax = round_half_up(price + fee, settings.tax_basis_points)
+    if tax:
+        percent = (Decimal(settings.tax_basis_points) / 100).normalize()
+        lines.append(Line(LineKind.TAX, f"{settings.tax_name} {percent:f} %", tax))
+    return Quote(tuple(lines), price, sum(line.amount for line in lines))
+
+
+def round_half_up(amount: int, basis_points: int) -> int:
+    """A share of an amount, rounded half up to a whole minor unit."""
+    return (amount * basis_points + BASIS_POINTS // 2) // BASIS_POINTS

@@ -1,0 +1,290 @@
+"""The one table of what can happen to a booking, and how a booking moves along it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import insert, select, update
+
+from domain import availability, clock, notifications
+from domain.errors import DomainError, InvalidTransition, NotAllowed
+from extensions import db, settings
+from models import Approval, Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Role, Status, User
+
+
+class Party(StrEnum):
+    """In what quality somebody acts on a booking."""
+
+    CUSTOMER = "customer"
+    PROFESSIONAL = "professional"
+    OFFERED = "offered"
+    ADMIN = "admin"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A verb, who may, from which states, to which; without `target` the state stays."""
+
+    verb: str
+    by: Party
+    sources: frozenset[Status]
+    target: Status | None = None
+
+
+def _from(*statuses):
+    return frozenset(statuses)
+
+
+S = Status
+RULES = (
+    Rule("accept", Party.PROFESSIONAL, _from(S.PENDING), S.ACCEPTED),
+    Rule("accept", Party.OFFERED, _from(S.PENDING), S.ACCEPTED),
+    Rule("reject", Party.PROFESSIONAL, _from(S.PENDING), S.REJECTED),
+    Rule("reject", Party.OFFERED, _from(S.PENDING), S.REJECTED),
+    Rule("expire", Party.CLOCK, _from(S.PENDING), S.EXPIRED),
+    Rule("edit", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("move", Party.CUSTOMER, _from(S.PENDING)),
+    Rule("cancel", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
+    Rule("cancel", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
+    Rule("cancel", Party.ADMIN, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS), S.CANCELLED),
+    Rule("reassign", Party.ADMIN, _from(S.ACCEPTED)),
+    Rule("renew_code", Party.CUSTOMER, _from(S.ACCEPTED, S.EN_ROUTE)),
+    Rule("depart", Party.PROFESSIONAL, _from(S.ACCEPTED), S.EN_ROUTE),
+    Rule("start", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
+    Rule("override_code", Party.ADMIN, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
+    Rule("complete", Party.PROFESSIONAL, _from(S.IN_PROGRESS), S.COMPLETED),
+    Rule("record_payment", Party.PROFESSIONAL, _from(S.COMPLETED, S.CLOSED)),
+    Rule("close", Party.CUSTOMER, _from(S.COMPLETED), S.CLOSED),
+    Rule("close", Party.CLOCK, _from(S.COMPLETED), S.CLOSED),
+    Rule("review", Party.CUSTOMER, _from(S.COMPLETED, S.CLOSED)),
+)
+# The states in which a booking holds its claims.
+BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
+LABELS = {
+    S.PENDING: _l("Pending"),
+    S.ACCEPTED: _l("Accepted"),
+    S.EN_ROUTE: _l("On the way"),
+    S.IN_PROGRESS: _l("In progress"),
+    S.COMPLETED: _l("Completed"),
+    S.CLOSED: _l("Closed"),
+    S.REJECTED: _l("Declined"),
+    S.EXPIRED: _l("Expired"),
+    S.CANCELLED: _l("Cancelled"),
+    S.NO_SHOW: _l("No-show"),
+    S.DISPUTED: _l("In dispute"),
+}
+del S
+
+_ADD_EVENT = insert(BookingEvent)
+
+
+def available_actions(booking: Booking, user: User) -> list[str]:
+    """The verbs that this person can use on the booking now, in the order of the table."""
+    qualities = parties(booking, user)
+    verbs = []
+    for rule in RULES:
+        if rule.by not in qualities or booking.status not in rule.sources or rule.verb in verbs:
+            continue
+        try:
+            _check(rule, booking, user)
+        except DomainError:
+            continue
+        verbs.append(rule.verb)
+    return verbs
+
+
+def rule_for(verb: str, booking: Booking, user: User | None) -> Rule:
+    """The line of the table by which this person does this now.
+
+    Raises NotAllowed when no line names them, and InvalidTransition when the state, the time or
+    the booking itself is in the way.
+    """
+    qualities = parties(booking, user)
+    theirs = [rule for rule in RULES if rule.verb == verb and rule.by in qualities]
+    if not theirs:
+        raise NotAllowed(_("You can't do that with this booking."))
+    for rule in theirs:
+        if booking.status in rule.sources:
+            _check(rule, booking, user)
+            return rule
+    raise _too_late(booking.status)
+
+
+def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, where=(), **values) -> None:
+    """Compare and set: the booking must still be as it was when the rule was checked.
+
+    Writes the event and gives the claims back when the booking no longer blocks. Raises
+    InvalidTransition when somebody else was first.
+    """
+    source = booking.status
+    if rule.target is not None:
+        values["status"] = rule.target
+    moved = db.session.execute(
+        update(Booking)
+        .where(
+            Booking.id == booking.id,
+            Booking.status == source,
+            Booking.starts_at == booking.starts_at,
+            Booking.professional_id.is_not_distinct_from(booking.professional_id),
+            *where,
+        )
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(booking)
+    if not moved.rowcount:
+        raise _too_late(booking.status)
+    add_event(booking, rule.verb, by, reason, source)
+    if booking.status not in BLOCKING:
+        availability.release(booking.id)
+
+
+def parties(booking: Booking, user: User | None) -> set[Party]:
+    """In what qualities somebody acts on a booking; nobody is the clock."""
+    if user is None:
+        return {Party.CLOCK}
+    if user.role is Role.ADMIN:
+        return {Party.ADMIN}
+    if user.id == booking.customer_id:
+        return {Party.CUSTOMER}
+    if user.id == booking.professional_id:
+        return {Party.PROFESSIONAL}
+    if user.role is Role.PROFESSIONAL and offer_of(booking, user):
+        return {Party.OFFERED}
+    return set()
+
+
+def offer_of(booking: Booking, user: User) -> OfferStatus | None:
+    """What became of a booking's offer to a professional, if there was one."""
+    return db.session.scalar(
+        select(BookingOffer.status).where(
+            BookingOffer.booking_id == booking.id, BookingOffer.professional_id == user.id
+        )
+    )
+
+
+def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", source: Status | None = None) -> None:
+    """Write down what happened; without `source` the state did not change."""
+    db.session.execute(
+        _ADD_EVENT,
+        {
+            "booking_id": booking.id,
+            "verb": verb,
+            "from_status": source or booking.status,
+            "to_status": booking.status,
+            "actor_id": by.id if by else None,
+            "at": clock.now(),
+            "reason": reason,
+        },
+    )
+
+
+def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data) -> None:
+    """Notify people of a move."""
+    notifications.notify_all(
+        people,
+        kind,
+        booking.id,
+        service=booking.service.name,
+        time=booking.starts_at.isoformat(),
+        name=name,
+        **data,
+    )
+
+
+# -- What the table cannot say: deadlines, times of day, locks ---------------------------------
+
+
+def _check(rule, booking, user):
+    guard = _GUARDS.get(rule.verb)
+    if guard:
+        guard(rule, booking, user)
+
+
+def _check_unanswered(rule, booking, user):
+    if booking.status is Status.PENDING and booking.respond_by <= clock.now():
+        raise _too_late(Status.EXPIRED)
+
+
+def _check_accept(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    if rule.by is Party.OFFERED and offer_of(booking, user) is not OfferStatus.OPEN:
+        raise InvalidTransition(_("Another professional was first, or you have declined this."))
+    professional = db.session.get(Professional, user.id)
+    if professional.approval is not Approval.APPROVED:
+        raise NotAllowed(_("You can accept requests once your profile is approved."))
+
+
+def _check_reject(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    if rule.by is Party.OFFERED and offer_of(booking, user) is not OfferStatus.OPEN:
+        raise InvalidTransition(_("Another professional was first, or you have declined this."))
+
+
+def _check_expire(rule, booking, user):
+    if booking.respond_by > clock.now():
+        raise InvalidTransition(_("This request can still be answered."))
+
+
+def _check_depart(rule, booking, user):
+    _not_before(booking.starts_at - timedelta(hours=settings.policy.depart_before_hours))
+
+
+def _check_start(rule, booking, user):
+    _not_before(booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes))
+    if booking.code_tries >= settings.policy.code_tries:
+        raise InvalidTransition(locked())
+
+
+def _check_close(rule, booking, user):
+    due = booking.completed_at + timedelta(hours=settings.policy.auto_close_hours)
+    if rule.by is Party.CLOCK and clock.now() < due:
+        raise InvalidTransition(_("The customer can still confirm this."))
+
+
+def _check_payment(rule, booking, user):
+    if booking.due <= 0:
+        raise InvalidTransition(_("This booking is already paid."))
+
+
+def _check_review(rule, booking, user):
+    if booking.review is not None:
+        raise InvalidTransition(_("You have already reviewed this booking."))
+    closed = booking.closed_at or clock.now()
+    if clock.now() > closed + timedelta(days=settings.policy.review_window_days):
+        raise InvalidTransition(
+            _("Reviews are open for %(days)s days after closing.", days=settings.policy.review_window_days)
+        )
+
+
+def _not_before(moment):
+    if clock.now() < moment:
+        raise InvalidTransition(_("It is too early for that: wait until %(time)s.", time=clock.spoken(moment)))
+
+
+_GUARDS = {
+    "accept": _check_accept,
+    "reject": _check_reject,
+    "expire": _check_expire,
+    "edit": _check_unanswered,
+    "move": _check_unanswered,
+    "cancel": _check_unanswered,
+    "depart": _check_depart,
+    "start": _check_start,
+    "close": _check_close,
+    "record_payment": _check_payment,
+    "review": _check_review,
+}
+
+
+def locked() -> str:
+    return _("The code is locked after too many wrong tries. The customer can renew it on the booking's page.")
+
+
+def _too_late(status):
+    return InvalidTransition(
+        _("That is no longer possible: the booking is now “%(status)s”.", status=LABELS[status])
+    )
