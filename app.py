@@ -16,7 +16,7 @@ import auth
 import commands
 import config
 import templating
-from domain import errors, users
+from domain import audit, errors, users
 from extensions import (
     babel,
     begin_write,
@@ -157,6 +157,10 @@ def _begin_for_writing() -> None:
 
 
 def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
+    @app.before_request
+    def note_where_from():
+        audit.came_from.set(request.remote_addr or "")
+
     @app.after_request
     def add_headers(response):
         for name, value in HEADERS.items():

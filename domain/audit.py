@@ -1,0 +1,81 @@
+"""What admins did, to whom, when and from where: written in the transaction of the act itself."""
+
+from contextvars import ContextVar
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import insert, select
+from sqlalchemy.orm import joinedload
+
+from domain import clock
+from domain.paging import Page, keyset
+from extensions import db
+from models import AuditEntry, User
+
+# The address of the computer that asked, set for each request; empty for a command.
+came_from: ContextVar[str] = ContextVar("came_from", default="")
+
+# Every act there is, as the audit pages name it.
+ACTIONS = {
+    "approve": _l("Approved a professional"),
+    "reject": _l("Rejected a professional"),
+    "block": _l("Blocked a person"),
+    "unblock": _l("Unblocked a person"),
+    "anonymise": _l("Anonymised a person"),
+    "cancel": _l("Cancelled a booking"),
+    "reassign": _l("Reassigned a booking"),
+    "override_code": _l("Started a booking without its code"),
+    "hide_review": _l("Hid a review"),
+    "show_review": _l("Showed a review again"),
+    "create_category": _l("Created a category"),
+    "edit_category": _l("Changed a category"),
+    "retire_category": _l("Retired a category"),
+    "restore_category": _l("Restored a category"),
+    "delete_category": _l("Deleted a category"),
+    "create_service": _l("Created a service"),
+    "edit_service": _l("Changed a service"),
+    "retire_service": _l("Retired a service"),
+    "restore_service": _l("Restored a service"),
+    "delete_service": _l("Deleted a service"),
+}
+
+_INSERT = insert(AuditEntry)
+
+
+def record(by: User, action: str, subject_type: str, subject_id: int, **detail) -> None:
+    """Write down one act of an admin; `detail` is JSON, such as the reason."""
+    assert action in ACTIONS, action
+    db.session.execute(
+        _INSERT,
+        {
+            "actor_id": by.id,
+            "action": action,
+            "subject_type": subject_type,
+            "subject_id": subject_id,
+            "detail": detail,
+            "address": came_from.get()[:45],
+            "at": clock.now(),
+        },
+    )
+
+
+def page(action: str | None = None, actor_id: int | None = None, after: str | None = None) -> Page:
+    """A page of the trail, newest first, of one kind of act or of one admin if asked."""
+    entries = select(AuditEntry).options(joinedload(AuditEntry.actor))
+    if action:
+        entries = entries.where(AuditEntry.action == action)
+    if actor_id:
+        entries = entries.where(AuditEntry.actor_id == actor_id)
+    return keyset(entries, [(AuditEntry.id, "desc")], after)
+
+
+def of(subject_type: str, subject_id: int, most: int = 20) -> list[AuditEntry]:
+    """The last acts upon one person, booking, service, category or review, newest first."""
+    return list(
+        db.session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.subject_type == subject_type, AuditEntry.subject_id == subject_id)
+            .options(joinedload(AuditEntry.actor))
+            .order_by(AuditEntry.id.desc())
+            .limit(most)
+        )
+    )
