@@ -30,6 +30,12 @@ from extensions import db
 # The number that a person sees starts above zero, so that nobody is booking number 1.
 FIRST_REFERENCE = 10_000
 
+
+def reference_of(booking_id: int) -> str:
+    """What people read out on the telephone, such as DS-10042."""
+    return f"DS-{FIRST_REFERENCE + booking_id}"
+
+
 # BIGINT on PostgreSQL; SQLite only counts an INTEGER PRIMARY KEY up by itself.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -69,6 +75,10 @@ class Role(enum.StrEnum):
     CUSTOMER = "customer"
     PROFESSIONAL = "professional"
     ADMIN = "admin"
+
+    def get_permissions(self) -> set[str]:
+        """Flask-Security asks; here a blueprint is open to a role or it is not."""
+        return set()
 
 
 class Approval(enum.StrEnum):
@@ -257,7 +267,7 @@ class Address(db.Model):
     customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     label: Mapped[str] = mapped_column(String(40), default="")
     line: Mapped[str] = mapped_column(String(200))
-    pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+    pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     customer: Mapped[User] = relationship(back_populates="addresses")
@@ -282,7 +292,7 @@ class Professional(db.Model):
     bio: Mapped[str] = mapped_column(Text, default="")
     experience_years: Mapped[int] = mapped_column(SmallInteger, default=0)
     hourly_rate: Mapped[int | None] = mapped_column(BigInteger)
-    base_pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"))
+    base_pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"), index=True)
     lat: Mapped[float] = mapped_column(Float)
     lon: Mapped[float] = mapped_column(Float)
     radius_km: Mapped[int] = mapped_column(SmallInteger, default=10)
@@ -433,6 +443,8 @@ class Booking(db.Model):
         Index("ix_bookings_professional_id_starts_at", "professional_id", "starts_at", "id"),
         Index("ix_bookings_status_id", "status", "id"),
         Index("ix_bookings_service_id", "service_id", "id"),
+        Index("ix_bookings_pincode_id", "pincode", "id"),
+        Index("ix_bookings_starts_at_id", "starts_at", "id"),
         Index("ix_bookings_created_at", "created_at"),
         Index(
             "ix_bookings_unanswered",
@@ -482,8 +494,7 @@ class Booking(db.Model):
 
     @property
     def reference(self) -> str:
-        """What people read out on the telephone, such as DS-10042."""
-        return f"DS-{FIRST_REFERENCE + self.id}"
+        return reference_of(self.id)
 
     @property
     def shown_status(self) -> Status:

@@ -140,6 +140,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_addresses")),
     )
     op.create_index(op.f("ix_addresses_customer_id"), "addresses", ["customer_id"], unique=False)
+    op.create_index(op.f("ix_addresses_pincode"), "addresses", ["pincode"], unique=False)
     op.create_table(
         "audit_entries",
         sa.Column("id", Id, nullable=False),
@@ -208,6 +209,7 @@ def upgrade():
     op.create_index(
         "ix_professionals_approval_applied_at", "professionals", ["approval", "applied_at", "id"], unique=False
     )
+    op.create_index(op.f("ix_professionals_base_pincode"), "professionals", ["base_pincode"], unique=False)
     op.create_index("ix_professionals_rating", "professionals", ["rating_count", "rank"], unique=False)
     op.create_table(
         "bookings",
@@ -266,10 +268,12 @@ def upgrade():
     )
     op.create_index("ix_bookings_created_at", "bookings", ["created_at"], unique=False)
     op.create_index("ix_bookings_customer_id_starts_at", "bookings", ["customer_id", "starts_at", "id"], unique=False)
+    op.create_index("ix_bookings_pincode_id", "bookings", ["pincode", "id"], unique=False)
     op.create_index(
         "ix_bookings_professional_id_starts_at", "bookings", ["professional_id", "starts_at", "id"], unique=False
     )
     op.create_index("ix_bookings_service_id", "bookings", ["service_id", "id"], unique=False)
+    op.create_index("ix_bookings_starts_at_id", "bookings", ["starts_at", "id"], unique=False)
     op.create_index("ix_bookings_status_id", "bookings", ["status", "id"], unique=False)
     op.create_index(
         "ix_bookings_to_close",
