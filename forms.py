@@ -1,11 +1,45 @@
 """WTForms, grouped by role: account, customer, professional, admin."""
 
+import re
+import unicodedata
 from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_security import ForgotPasswordForm, LoginForm, TwoFactorSetupForm, hash_password
+from flask_security.forms import EmailValidation, email_required, password_required
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import (
+    BooleanField,
+    DateField,
+    EmailField,
+    Field,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TelField,
+    TextAreaField,
+    TimeField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
+from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
-from domain import errors
-from extensions import end_refused
+from domain import audit, clock, errors, passwords, professionals, schedules
+from domain.transitions import LABELS
+from extensions import end_refused, settings
+from models import PaymentMethod, Role, Status
+
+# Control characters, halves of surrogate pairs and marks that turn the direction of what follows.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 @contextmanager
@@ -18,6 +52,7 @@ def refusals(form: FlaskForm):
         yield
     except (errors.Invalid, errors.Conflict, errors.NotAllowed) as refusal:
         end_refused(refusal)
+        form.refusal = refusal
         field = form._fields.get(getattr(refusal, "field", None) or "")
         if field is None:
             form.form_errors.append(refusal.message)
@@ -25,13 +60,481 @@ def refusals(form: FlaskForm):
             field.errors = [*field.errors, refusal.message]
 
 
+def tidy(text: str | None) -> str | None:
+    """A filter for text fields: what a person sees of it, composed, without space around."""
+    if text is None:
+        return None
+    return _UNSEEN.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n"))).strip()
+
+
+class MoneyField(Field):
+    """An amount as people write it, such as 1,249.50; its data is an integer in minor units."""
+
+    widget = TextInput()
+
+    def _value(self):
+        if self.raw_data:
+            return self.raw_data[0]
+        if self.data is None:
+            return ""
+        amount = Decimal(self.data) / settings.minor_units
+        return f"{amount:f}" if amount % 1 else str(int(amount))
+
+    def process_formdata(self, values):
+        text = re.sub(r"[\s,₹]", "", values[0][:40]) if values else ""
+        self.data = None
+        if not text:
+            return
+        try:
+            amount = Decimal(text) * settings.minor_units
+            fits = amount.is_finite() and 0 <= amount < 10**15 and amount == amount.to_integral_value()
+        except InvalidOperation:
+            fits = False
+        if not fits:
+            raise ValueError(_("Enter an amount such as 349 or 1,249.50."))
+        self.data = int(amount)
+
+
+class MomentField(HiddenField):
+    """A moment that a page carries along, in ISO format with its offset; its data is in UTC."""
+
+    def _value(self):
+        return self.data.isoformat() if self.data else ""
+
+    def process_formdata(self, valuelist):
+        self.data = None
+        if not valuelist or not valuelist[0]:
+            return
+        try:
+            # In the query of a link typed by hand a plus sign arrives as a space.
+            moment = datetime.fromisoformat(valuelist[0][:40].replace(" ", "+"))
+            if moment.tzinfo is None:
+                raise ValueError("naive")
+            self.data = moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError(_("Reload the page and try again.")) from None
+
+
+class IdField(HiddenField):
+    """The id of a row; "any", "new" and nothing mean none."""
+
+    def process_formdata(self, valuelist):
+        text = valuelist[0] if valuelist else ""
+        self.data = None
+        if text in ("", "any", "new"):
+            return
+        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+            raise ValueError(_("Reload the page and try again."))
+        self.data = int(text)
+
+    def _value(self):
+        return "" if self.data is None else str(self.data)
+
+
 # -- Account --------------------------------------------------------------------------------
+
+
+class LogInForm(LoginForm):
+    """Says the same of an unknown address and of a wrong password (see auth.py)."""
+
+    email = EmailField(_l("E-mail address"), validators=[email_required, EmailValidation(verify=False)])
+    password = PasswordField(_l("Password"), validators=[password_required])
+    remember = BooleanField(_l("Keep me logged in on this device"))
+
+    def validate_next(self, field):
+        """Whatever it says, auth.py keeps the redirect within the site."""
+
+    def validate(self, **kwargs):
+        passed = super().validate(**kwargs)
+        if self.requires_confirmation and self.user.active:
+            # The password was right, so this tells nobody but the owner.
+            self.email.errors = []
+            self.form_errors.append(_("Confirm your address first: open the link that we mailed to you."))
+        return passed
+
+
+class ResetRequestForm(ForgotPasswordForm):
+    """Takes the time of one hash whether the address is known or not (see auth.py)."""
+
+    def validate(self, **kwargs):
+        passed = super().validate(**kwargs)
+        if passed:
+            hash_password("the view does this for an unknown address")
+        return passed
+
+
+class TwoFactorForm(TwoFactorSetupForm):
+    def validate(self, **kwargs):
+        if self.setup.data == "disable" and settings.admin_two_factor and self.user.is_admin:
+            self.setup.errors = [_("Admins of this site need a second step. You cannot switch it off.")]
+            return False
+        return super().validate(**kwargs)
+
+
+def _good_password(_form, field):
+    fault = passwords.fault(field.data)
+    if fault:
+        raise ValidationError(fault)
+
+
+class SignUpForm(FlaskForm):
+    name = StringField(_l("Your name"), [DataRequired(_l("Enter your name.")), Length(max=120)], filters=[tidy])
+    email = EmailField(
+        _l("E-mail address"), [DataRequired(_l("Enter your e-mail address.")), Length(max=254)], filters=[tidy]
+    )
+    phone = TelField(_l("Phone"), [Length(max=30)], filters=[tidy])
+    password = PasswordField(_l("Password"), [InputRequired(_l("Choose a password.")), _good_password])
+
+
+class ProfessionalSignUpForm(SignUpForm):
+    pincode = StringField(
+        _l("PIN code you start from"),
+        [DataRequired(_l("Enter the PIN code of the place you start from.")), Length(max=10)],
+        filters=[tidy],
+    )
+    radius_km = IntegerField(
+        _l("How far you travel, in km"),
+        [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
+        default=10,
+    )
+    experience_years = IntegerField(
+        _l("Years of experience"),
+        [InputRequired(_l("Enter your years of experience, 0 to 70.")), NumberRange(0, 70)],
+        default=0,
+    )
+
+
+class ProfileForm(FlaskForm):
+    name = StringField(_l("Name"), [DataRequired(_l("Enter your name.")), Length(max=120)], filters=[tidy])
+    phone = TelField(_l("Phone"), [Length(max=30)], filters=[tidy])
+    photo = FileField(_l("Photo"))
+    drop_photo = BooleanField(_l("Remove the photo"))
+
+
+class ProfessionalProfileForm(ProfileForm):
+    bio = TextAreaField(_l("About your work"), [Length(max=2000)], filters=[tidy])
+    experience_years = IntegerField(
+        _l("Years of experience"),
+        [InputRequired(_l("Enter your years of experience, 0 to 70.")), NumberRange(0, 70)],
+    )
+    hourly_rate = MoneyField(_l("Hourly rate"))
+    pincode = StringField(
+        _l("PIN code you start from"), [DataRequired(_l("Enter a PIN code.")), Length(max=10)], filters=[tidy]
+    )
+    radius_km = IntegerField(
+        _l("How far you travel, in km"),
+        [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
+    )
+    languages = SelectMultipleField(
+        _l("Languages you speak"),
+        choices=list(professionals.LANGUAGES.items()),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+    resume = FileField(_l("Resume"))
+    identity = FileField(_l("Identity document"))
+
+
+class AddressForm(FlaskForm):
+    label = StringField(_l("Name of the place"), [Optional(), Length(max=40)], filters=[tidy])
+    line = StringField(
+        _l("House, street, area"),
+        [DataRequired(_l("Enter the house, street and area.")), Length(max=200)],
+        filters=[tidy],
+    )
+    pincode = StringField(
+        _l("PIN code"), [DataRequired(_l("Enter a PIN code.")), Length(max=10)], filters=[tidy]
+    )
+
+
+def offerings_form(services, offered: dict) -> FlaskForm:
+    """A form with a box to tick and a price for each service, in the order of the catalogue."""
+
+    class OfferingsForm(FlaskForm):
+        def prices(self) -> dict[int, int | None]:
+            return {
+                service.id: self[f"price-{service.id}"].data
+                for service in services
+                if self[f"offer-{service.id}"].data
+            }
+
+    for service in services:
+        setattr(OfferingsForm, f"offer-{service.id}", BooleanField(service.name, default=service.id in offered))
+        setattr(
+            OfferingsForm,
+            f"price-{service.id}",
+            MoneyField(_("Your price for %(service)s", service=service.name), default=offered.get(service.id)),
+        )
+    return OfferingsForm()
+
 
 
 # -- Customer -------------------------------------------------------------------------------
 
 
+class PlaceForm(FlaskForm):
+    """Where the work is: one of the customer's addresses, or a new one written right there."""
+
+    address_id = IdField(_l("Address"))
+    line = StringField(_l("House, street, area"), [Length(max=200)], filters=[tidy])
+    pincode = StringField(_l("PIN code"), [Length(max=10)], filters=[tidy])
+
+
+class BookForm(PlaceForm):
+    key = HiddenField(validators=[Length(max=64)], filters=[tidy])
+    professional_id = IdField(_l("Professional"))
+    service_id = IdField(_l("Service"), [DataRequired(_l("Choose a service."))])
+    day = DateField(_l("Day"), [Optional()])
+    starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
+    remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
+
+
+class MoveForm(FlaskForm):
+    day = DateField(_l("Day"), [Optional()])
+    starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
+
+
+class EditForm(PlaceForm):
+    remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
+
+
+class CancelForm(FlaskForm):
+    reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
+
+
+class ReviewForm(FlaskForm):
+    rating = IntegerField(_l("Your rating"), [InputRequired(_l("Choose one to five stars."))])
+    comment = TextAreaField(_l("Your words"), [Length(max=2000)], filters=[tidy])
+
+
 # -- Professional ---------------------------------------------------------------------------
 
 
+class RangesField(Field):
+    """The working hours of one weekday: inputs of one name, a start and an end by turns.
+
+    `data` is a list of (first minute, last minute); `rows` is what is shown, as typed.
+    """
+
+    widget = None
+
+    def process_data(self, value):
+        self.data = value or []
+        self.rows = self._padded([(_clock(starts), _clock(ends)) for starts, ends in self.data])
+
+    def process_formdata(self, valuelist):
+        texts = [text.strip()[:20] for text in valuelist[: 2 * schedules.MOST_RANGES]]
+        pairs = list(zip_longest(texts[::2], texts[1::2], fillvalue=""))
+        self.rows = self._padded(pairs)
+        self.data = [(_minute(starts), _minute(ends) or 1440) for starts, ends in pairs if starts or ends]
+
+    def _padded(self, pairs):
+        return [*pairs, *[("", "")] * (schedules.MOST_RANGES - len(pairs))]
+
+
+def _clock(minute):
+    return f"{minute // 60 % 24:02}:{minute % 60:02}"
+
+
+def _minute(text):
+    """Minutes after midnight of a time such as 09:30."""
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(:00)?", text, re.ASCII)
+    if not found:
+        raise ValueError(_("Enter a start and an end such as 09:00 and 18:00, or leave both empty."))
+    return int(found[1]) * 60 + int(found[2])
+
+
+class AcceptForm(FlaskForm):
+    seen = MomentField()
+
+
+class DeclineForm(FlaskForm):
+    reason = TextAreaField(
+        _l("Reason"), [InputRequired(_l("Give a reason: the customer will read it."))], filters=[tidy]
+    )
+
+
+class CancelJobForm(FlaskForm):
+    reason = TextAreaField(_l("Reason"), filters=[tidy])
+
+
+class StartForm(FlaskForm):
+    code = StringField(
+        _l("Start code"), [Regexp(r"\s*[0-9]{4}\s*\Z", message=_l("Enter the four digits that the customer sees."))]
+    )
+
+
+class PaymentForm(FlaskForm):
+    method = RadioField(
+        _l("How they paid"),
+        choices=[(PaymentMethod.CASH.value, _l("Cash")), (PaymentMethod.UPI.value, _l("UPI"))],
+        validators=[InputRequired(_l("Choose how the customer paid."))],
+    )
+
+
+class HoursForm(FlaskForm):
+    monday = RangesField(_l("Monday"))
+    tuesday = RangesField(_l("Tuesday"))
+    wednesday = RangesField(_l("Wednesday"))
+    thursday = RangesField(_l("Thursday"))
+    friday = RangesField(_l("Friday"))
+    saturday = RangesField(_l("Saturday"))
+    sunday = RangesField(_l("Sunday"))
+
+    @property
+    def days(self) -> list[RangesField]:
+        return [self[name] for name in schedules.WEEKDAYS]
+
+    @property
+    def hours(self) -> schedules.Hours:
+        return {weekday: day.data for weekday, day in enumerate(self.days) if day.data}
+
+
+def plausible_date(form, field):
+    """Dates of which the database and the clock can still speak."""
+    if field.data and not 2000 <= field.data.year < 2100:
+        raise ValidationError(_("Enter a date of this century."))
+
+
+class TimeOffForm(FlaskForm):
+    first_day = DateField(_l("First day"), [InputRequired(_l("Choose the first day.")), plausible_date])
+    from_time = TimeField(_l("From"), [Optional()])
+    last_day = DateField(_l("Last day"), [Optional(), plausible_date])
+    until_time = TimeField(_l("Until"), [Optional()])
+    note = StringField(_l("Note"), filters=[tidy])
+
+    @property
+    def starts_at(self) -> datetime:
+        return _moment(self.first_day.data, self.from_time.data or time())
+
+    @property
+    def ends_at(self) -> datetime:
+        last = self.last_day.data or self.first_day.data
+        if self.until_time.data is None:
+            return clock.start_of(last + timedelta(1))
+        return _moment(last, self.until_time.data)
+
+
+def _moment(day, at):
+    return datetime.combine(day, at, settings.zone).astimezone(UTC)
+
+
+class ReplyForm(FlaskForm):
+    reply = TextAreaField(_l("Your reply"), [InputRequired(_l("Write a few words."))], filters=[tidy])
+
+
+class EarningsForm(FlaskForm):
+    """A range of dates in the address of the page."""
+
+    class Meta:
+        csrf = False
+
+    first = DateField(_l("From"), [Optional(), plausible_date], name="from")
+    last = DateField(_l("To"), [Optional(), plausible_date], name="to")
+
+    def validate_last(self, field):
+        if field.data and self.first.data and field.data < self.first.data:
+            raise ValidationError(_("The end must be later than the beginning."))
+
+
+
 # -- Admin ----------------------------------------------------------------------------------
+
+
+ROW = NumberRange(1, 2**63 - 1)
+
+
+class Asked(FlaskForm):
+    """What a page is asked for in its address; nothing is changed by it."""
+
+    class Meta:
+        csrf = False
+
+
+class SearchForm(Asked):
+    q = StringField(_l("Search"), [Length(max=100)], filters=[tidy])
+
+
+class PeriodForm(Asked):
+    first = DateField(_l("From"), [Optional(), plausible_date], name="from")
+    last = DateField(_l("To"), [Optional(), plausible_date], name="to")
+
+
+class PeopleForm(Asked):
+    q = StringField(_l("Name, mail or phone"), [Length(max=100)], filters=[tidy])
+    role = SelectField(
+        _l("Role"),
+        [Optional()],
+        choices=[
+            ("", _l("All roles")),
+            (Role.CUSTOMER.value, _l("Customers")),
+            (Role.PROFESSIONAL.value, _l("Professionals")),
+            (Role.ADMIN.value, _l("Admins")),
+        ],
+    )
+    state = SelectField(
+        _l("State"),
+        [Optional()],
+        choices=[
+            ("", _l("All states")),
+            ("active", _l("Active")),
+            ("blocked", _l("Blocked")),
+            ("anonymised", _l("Anonymised")),
+        ],
+    )
+
+
+class BookingsForm(PeriodForm):
+    status = SelectField(
+        _l("State"), [Optional()], choices=[("", _l("All states")), *((s.value, LABELS[s]) for s in Status)]
+    )
+    place = StringField(_l("City or PIN code"), [Length(max=100)], filters=[tidy])
+    professional = StringField(_l("Professional"), [Length(max=100)], filters=[tidy])
+    service = SelectField(_l("Service"), [Optional()], coerce=lambda value: int(value) if value else None)
+    reference = StringField(_l("Reference"), [Length(max=30)], filters=[tidy])
+    customer = IntegerField(_l("Customer"), [Optional(), ROW])
+
+
+class ReviewsForm(Asked):
+    shown = SelectField(
+        _l("Shown"), [Optional()], choices=[("", _l("All reviews")), ("yes", _l("Visible")), ("no", _l("Hidden"))]
+    )
+    stars = SelectField(
+        _l("Stars"), [Optional()], choices=[("", _l("All stars")), *((str(n), str(n)) for n in range(5, 0, -1))]
+    )
+    review = IntegerField(_l("Review"), [Optional(), ROW])
+
+
+class AuditForm(Asked):
+    action = SelectField(
+        _l("Act"), [Optional()], choices=[("", _l("All acts")), *audit.ACTIONS.items()]
+    )
+    admin = IntegerField(_l("Admin"), [Optional(), ROW])
+
+
+class ReasonForm(FlaskForm):
+    reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
+
+
+class ReassignForm(ReasonForm):
+    professional_id = RadioField(
+        _l("Professional"), [InputRequired(_l("Choose a professional."))], coerce=int
+    )
+
+
+class CategoryForm(FlaskForm):
+    name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=80)], filters=[tidy])
+    slug = StringField(_l("Address on the site"), [Length(max=80)], filters=[tidy])
+    position = IntegerField(_l("Place in the list"), [Optional(), NumberRange(0, 1000)])
+
+
+class ServiceForm(FlaskForm):
+    category_id = SelectField(_l("Category"), [InputRequired(_l("Choose a category."))], coerce=int)
+    name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=120)], filters=[tidy])
+    slug = StringField(_l("Address on the site"), [Length(max=140)], filters=[tidy])
+    description = TextAreaField(_l("Description"), [Length(max=1000)], filters=[tidy])
+    base_price = MoneyField(_l("Base price"), [InputRequired(_l("Enter a price."))])
+    duration_minutes = IntegerField(
+        _l("Duration in minutes"),
+        [InputRequired(_l("Enter a duration, 15 to 720 minutes.")), NumberRange(15, 720)],
+    )

@@ -448,12 +448,14 @@ class Booking(db.Model):
         Index("ix_bookings_created_at", "created_at"),
         Index(
             "ix_bookings_unanswered",
+            "status",
             "respond_by",
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
         ),
         Index(
             "ix_bookings_to_close",
+            "status",
             "completed_at",
             sqlite_where=text("status = 'completed'"),
             postgresql_where=text("status = 'completed'"),

@@ -1,0 +1,244 @@
+"""What any signed-in person has: profile, addresses, security, notifications and their files."""
+
+from functools import wraps
+
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from flask_security import login_user
+
+import forms
+from auth import restrict_to
+from domain import files, notifications, professionals, users
+from domain.errors import NotFound
+from extensions import begin_write, begins_late, db
+from models import FileKind, Role, User
+
+bp = Blueprint("account", __name__)
+restrict_to(bp, *Role)
+
+SANDBOX = "default-src 'none'; sandbox"
+BOOKING_PAGES = {
+    Role.CUSTOMER: "customer.booking",
+    Role.PROFESSIONAL: "professional.job",
+    Role.ADMIN: "admin.booking",
+}
+
+
+def only(role: Role):
+    """For a view that only one role has."""
+
+    def decorated(view):
+        @wraps(view)
+        def kept(**arguments):
+            if current_user.role is not role:
+                abort(403)
+            return view(**arguments)
+
+        return kept
+
+    return decorated
+
+
+# -- Profile --------------------------------------------------------------------------------
+
+
+@bp.route("/profile", methods=["GET", "POST"])
+@begins_late
+def profile():
+    """Uploads are looked into before the transaction begins."""
+    professional = professionals.get(current_user.id) if current_user.is_professional else None
+    form = _profile_form(professional)
+    if form.validate_on_submit():
+        with forms.refusals(form):
+            uploads = {kind: _upload(form, kind) for kind in FileKind}
+            begin_write()
+            _save_profile(form, uploads)
+            db.session.commit()
+            flash(_("Your profile is saved."), "success")
+            return redirect(url_for("account.profile"))
+        professional = professionals.get(current_user.id) if current_user.is_professional else None
+    return render_template("account/profile.html", form=form, professional=professional), _status(form)
+
+
+@bp.route("/profile/services", methods=["GET", "POST"])
+@only(Role.PROFESSIONAL)
+def services():
+    professional = professionals.get(current_user.id)
+    categories = professionals.catalogue()
+    offered = {offering.service_id: offering.own_price for offering in professional.offerings}
+    form = forms.offerings_form([one for category in categories for one in category.services], offered)()
+    if form.validate_on_submit():
+        with forms.refusals(form):
+            professionals.set_offerings(professional, by=current_user, prices=form.prices())
+            db.session.commit()
+            flash(_("Your services are saved."), "success")
+            return redirect(url_for("account.services"))
+    return render_template("account/services.html", form=form, categories=categories), _status(form)
+
+
+@bp.post("/profile/apply-again")
+@only(Role.PROFESSIONAL)
+def apply_again():
+    professionals.apply_again(professionals.get(current_user.id), by=current_user)
+    db.session.commit()
+    flash(_("Your application is with us again."), "success")
+    return redirect(url_for("professional.dashboard"))
+
+
+@bp.get("/files/<file_id>")
+def file(file_id):
+    """Pictures are shown; a document only ever arrives as a download."""
+    stored, content = files.open_file(file_id, current_user)
+    document = stored.content_type == files.PDF
+    name = f"{stored.kind.value}.{'pdf' if document else 'jpg'}"
+    answer = send_file(content, stored.content_type, as_attachment=document, download_name=name, etag=stored.id)
+    answer.headers["Content-Security-Policy"] = SANDBOX
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _profile_form(professional):
+    if professional is None:
+        return forms.ProfileForm(obj=current_user)
+    form = forms.ProfessionalProfileForm(obj=professional)
+    if not form.is_submitted():
+        form.name.data, form.phone.data = current_user.name, current_user.phone
+        form.pincode.data = professional.base_pincode
+    return form
+
+
+def _upload(form, kind):
+    sent = form[kind.value].data if kind.value in form else None
+    return files.check(kind, sent.stream) if sent else None
+
+
+def _save_profile(form, uploads):
+    user = db.session.get(User, current_user.id)
+    users.change_profile(
+        user,
+        by=user,
+        name=form.name.data,
+        phone=form.phone.data or "",
+        photo=uploads[FileKind.PHOTO],
+        drop_photo=form.drop_photo.data,
+    )
+    if user.is_professional:
+        professionals.change_profile(
+            professionals.get(user.id),
+            by=user,
+            resume=uploads[FileKind.RESUME],
+            identity=uploads[FileKind.IDENTITY],
+            **{name: form[name].data for name in PROFESSIONAL_FIELDS},
+        )
+
+
+PROFESSIONAL_FIELDS = ("bio", "experience_years", "hourly_rate", "pincode", "radius_km", "languages")
+
+
+# -- Addresses ------------------------------------------------------------------------------
+
+
+@bp.get("/account/addresses")
+@only(Role.CUSTOMER)
+def addresses():
+    return render_template("account/addresses.html", addresses=users.addresses_of(current_user))
+
+
+@bp.route("/account/addresses/new", methods=["GET", "POST"])
+@only(Role.CUSTOMER)
+def add_address():
+    form = forms.AddressForm()
+    if form.validate_on_submit():
+        with forms.refusals(form):
+            users.add_address(current_user, **_address(form))
+            db.session.commit()
+            flash(_("The address is saved."), "success")
+            return redirect(url_for("account.addresses"))
+    return render_template("account/address.html", form=form, address=None), _status(form)
+
+
+@bp.route("/account/addresses/<int:address_id>", methods=["GET", "POST"])
+@only(Role.CUSTOMER)
+def edit_address(address_id):
+    address = users.address(address_id, by=current_user)
+    form = forms.AddressForm(obj=address)
+    if form.validate_on_submit():
+        with forms.refusals(form):
+            users.edit_address(address, by=current_user, **_address(form))
+            db.session.commit()
+            flash(_("The address is saved."), "success")
+            return redirect(url_for("account.addresses"))
+    return render_template("account/address.html", form=form, address=address), _status(form)
+
+
+@bp.post("/account/addresses/<int:address_id>/remove")
+@only(Role.CUSTOMER)
+def remove_address(address_id):
+    users.remove_address(users.address(address_id, by=current_user), by=current_user)
+    db.session.commit()
+    flash(_("The address is removed."), "success")
+    return redirect(url_for("account.addresses"))
+
+
+def _address(form):
+    return {"label": form.label.data or "", "line": form.line.data, "pincode": form.pincode.data}
+
+
+# -- Security -------------------------------------------------------------------------------
+
+
+@bp.get("/account/security")
+def security():
+    return render_template("account/security.html")
+
+
+@bp.post("/account/security/sessions")
+def end_sessions():
+    """Log out everywhere else; this browser gets a cookie with the new session name."""
+    user = current_user._get_current_object()
+    users.end_sessions(user, by=user)
+    db.session.commit()
+    remembered = current_app.config["REMEMBER_COOKIE_NAME"] in request.cookies
+    login_user(user, remember=remembered, authn_via=["session"])
+    flash(_("Everywhere else you are logged out."), "success")
+    return redirect(url_for("account.security"))
+
+
+# -- Notifications --------------------------------------------------------------------------
+
+
+@bp.get("/notifications", endpoint="notifications")
+def notifications_list():
+    page = notifications.page_for(current_user, request.args.get("after"))
+    return render_template("account/notifications.html", page=page, booking_page=BOOKING_PAGES[current_user.role])
+
+
+@bp.get("/notifications/bell")
+def bell():
+    return render_template("components/bell_count.html")
+
+
+@bp.post("/notifications/<int:notification_id>/read")
+def read_notification(notification_id):
+    """Mark one as read and go to the booking it is about."""
+    notification = notifications.get(notification_id, current_user)
+    if notification is None:
+        raise NotFound(_("There is no such notification."))
+    notifications.read(notification)
+    db.session.commit()
+    if notification.booking_id is None:
+        return redirect(url_for("account.notifications"))
+    return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))
+
+
+@bp.post("/notifications/read")
+def read_all_notifications():
+    notifications.read_all(current_user)
+    db.session.commit()
+    return redirect(url_for("account.notifications"))
+
+
+def _status(form):
+    return 422 if form.is_submitted() else 200

@@ -1,0 +1,219 @@
+"""What may be uploaded, what is kept of it, and who may see it.
+
+An image is painted anew from its pixels, so nothing else of the file survives. A PDF is kept as
+it is, after a look inside, and only ever leaves as a download.
+"""
+
+import io
+import threading
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from flask_babel import gettext as _
+from PIL import Image, ImageOps
+from pypdf import PdfReader
+from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
+from sqlalchemy import event, select
+
+from domain import clock
+from domain.errors import Invalid, NotFound
+from extensions import db, settings
+from models import Approval, FileKind, Professional, StoredFile, User
+from storage import LocalStorage, new_name
+
+MEGABYTE = 1024 * 1024
+LARGEST = 5 * MEGABYTE
+MOST_PIXELS = 40_000_000
+MOST_PAGES = 20
+MOST_OBJECTS = 50_000
+FORMATS = ("JPEG", "PNG", "WEBP")
+LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048}
+PDF, JPEG = "application/pdf", "image/jpeg"
+# What a document can do by itself; a page of text and pictures needs none of it.
+ACTIVE_KEYS = frozenset(
+    {"/JavaScript", "/JS", "/EmbeddedFiles", "/EmbeddedFile", "/EF", "/Launch", "/RichMedia", "/XFA", "/AA"}
+)
+
+# Unpacking an image takes a hundred megabytes for a moment; one at a time is enough.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An upload that passed; made before the transaction that stores it."""
+
+    kind: FileKind
+    content_type: str
+    content: bytes
+
+
+def check(kind: FileKind, stream: BinaryIO) -> Checked:
+    """Look into an upload and make of it what will be kept; raises Invalid naming the field.
+
+    This is slow work: do it before the transaction begins.
+    """
+    content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Invalid(_("This file is too large. Choose one of at most 5 MB."), field=kind.value)
+    if not content:
+        raise Invalid(_("This file is empty. Choose another."), field=kind.value)
+    if kind is not FileKind.PHOTO and content.startswith(b"%PDF-"):
+        _check_pdf(content, kind)
+        return Checked(kind, PDF, content)
+    if kind is FileKind.RESUME:
+        raise Invalid(_("This is not a PDF. Save your resume as PDF and choose it again."), field=kind.value)
+    return Checked(kind, JPEG, _painted_anew(content, kind))
+
+
+def store(checked: Checked, owner: User) -> StoredFile:
+    """Keep a checked upload. The bytes are on the disk before the row can be committed."""
+    name = new_name()
+    _storage().put(name, checked.content)
+    _session_list("written").append(name)
+    file = StoredFile(
+        id=name,
+        owner_id=owner.id,
+        kind=checked.kind,
+        content_type=checked.content_type,
+        size=len(checked.content),
+        created_at=clock.now(),
+    )
+    db.session.add(file)
+    db.session.flush()
+    return file
+
+
+def forget(file_id: str | None) -> None:
+    """Delete the row now, and the bytes once that is committed."""
+    file = db.session.get(StoredFile, file_id) if file_id else None
+    if file is not None:
+        db.session.delete(file)
+        db.session.flush()
+        _session_list("unwanted").append(file.id)
+
+
+def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
+    """A file for its owner or an admin; for everybody else there is none."""
+    file = db.session.get(StoredFile, file_id)
+    if file is None or not (user.is_admin or file.owner_id == user.id):
+        raise NotFound(_("There is no such file."))
+    return file, _opened(file)
+
+
+def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
+    """The photo of a professional whom customers can find."""
+    file = db.session.scalar(
+        select(StoredFile)
+        .join(User, User.photo_id == StoredFile.id)
+        .join(Professional, Professional.id == User.id)
+        .where(
+            StoredFile.id == file_id,
+            StoredFile.kind == FileKind.PHOTO,
+            User.active.is_(True),
+            Professional.approval == Approval.APPROVED,
+        )
+    )
+    if file is None:
+        raise NotFound(_("There is no such photo."))
+    return file, _opened(file)
+
+
+def _opened(file):
+    try:
+        return _storage().open(file.id)
+    except FileNotFoundError:
+        raise NotFound(_("This file is no longer there.")) from None
+
+
+def _storage() -> LocalStorage:
+    return LocalStorage(settings.upload_dir)
+
+
+def _painted_anew(content: bytes, kind: FileKind) -> bytes:
+    side = LONGEST_SIDE[kind]
+    try:
+        with _one_at_a_time, Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Invalid(_("This picture has too many pixels. Choose a smaller one."), field=kind.value)
+            image.draft("RGB", (side, side))
+            fresh = _pixels(ImageOps.exif_transpose(image), side)
+    except Invalid:
+        raise
+    except (Exception, Image.DecompressionBombWarning):
+        # Whatever a decoder says about a hostile file, to its sender it is one thing.
+        raise Invalid(_("This is not a picture we can read. Choose a JPEG, PNG or WebP."), field=kind.value) from None
+    painted = io.BytesIO()
+    fresh.save(painted, "JPEG", quality=85, optimize=True)
+    return painted.getvalue()
+
+
+def _pixels(image: Image.Image, side: int) -> Image.Image:
+    """A new image of the same pixels, on white, no longer than `side`, that knows nothing else."""
+    image.thumbnail((side, side))
+    image = image.convert("RGBA")
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return Image.frombytes("RGB", paper.size, paper.tobytes())
+
+
+def _check_pdf(content: bytes, kind: FileKind) -> None:
+    try:
+        fault = _pdf_fault(content)
+    except Exception:
+        fault = _("This PDF cannot be read. Save it again and choose the new one.")
+    if fault:
+        raise Invalid(fault, field=kind.value)
+
+
+def _pdf_fault(content: bytes) -> str | None:
+    reader = PdfReader(io.BytesIO(content))
+    if reader.is_encrypted:
+        return _("This PDF has a password. Save it without one and choose it again.")
+    if not 1 <= len(reader.pages) <= MOST_PAGES:
+        return _("This PDF has too many pages. Choose one of at most 20 pages.")
+    if _does_something(reader):
+        return _("This PDF contains a script or another file. Print it to a new PDF and choose that one.")
+    return None
+
+
+def _does_something(reader: PdfReader) -> bool:
+    """Whether any object that can be reached from the trailer carries an active key."""
+    waiting, seen = [reader.trailer], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, IndirectObject):
+            if one.idnum in seen:
+                continue
+            seen.add(one.idnum)
+            if len(seen) > MOST_OBJECTS:
+                return True
+            one = one.get_object()
+        if isinstance(one, DictionaryObject):
+            if ACTIVE_KEYS & one.keys() or one.get("/S") in ACTIVE_KEYS:
+                return True
+            waiting.extend(dict.values(one))
+        elif isinstance(one, ArrayObject):
+            waiting.extend(list.__iter__(one))
+    return False
+
+
+# Bytes are written before the commit and removed after it, so that whatever fails leaves at
+# most a file without a row, never a row without a file.
+
+
+def _session_list(name: str) -> list[str]:
+    return db.session().info.setdefault(name, [])
+
+
+@event.listens_for(db.session, "after_commit")
+def _remove_unwanted(session):
+    session.info.pop("written", None)
+    for name in session.info.pop("unwanted", ()):
+        _storage().delete(name)
+
+
+@event.listens_for(db.session, "after_rollback")
+def _remove_written(session):
+    session.info.pop("unwanted", None)
+    for name in session.info.pop("written", ()):
+        _storage().delete(name)
