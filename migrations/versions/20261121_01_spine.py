@@ -278,7 +278,7 @@ def upgrade():
     op.create_index(
         "ix_bookings_to_close",
         "bookings",
-        ["completed_at"],
+        ["status", "completed_at"],
         unique=False,
         sqlite_where=sa.text("status = 'completed'"),
         postgresql_where=sa.text("status = 'completed'"),
@@ -286,7 +286,7 @@ def upgrade():
     op.create_index(
         "ix_bookings_unanswered",
         "bookings",
-        ["respond_by"],
+        ["status", "respond_by"],
         unique=False,
         sqlite_where=sa.text("status = 'pending'"),
         postgresql_where=sa.text("status = 'pending'"),
