@@ -162,7 +162,10 @@ class CityName(db.Model):
     """Every name a city is known by, folded for comparison (see domain.places.fold)."""
 
     __tablename__ = "city_names"
-    key: Mapped[str] = mapped_column(String(160), primary_key=True)
+    # In the order of code points, so that the index finds the beginning of a name.
+    key: Mapped[str] = mapped_column(
+        String(160, collation="C").with_variant(String(160), "sqlite"), primary_key=True
+    )
     city_id: Mapped[int] = mapped_column(
         ForeignKey("cities.id", ondelete="CASCADE"), primary_key=True, index=True
     )

@@ -21,6 +21,8 @@ KM_PER_DEGREE = math.pi / 180 * 6371.0088
 # No professional travels farther (see models.Professional), so no box needs to be wider.
 MAX_RADIUS = 200
 MAX_NAME = 120
+SHORTEST_BEGINNING = 3
+LAST_CHARACTER = "\U0010ffff"
 # How many rows one INSERT carries while the directory is loaded.
 BATCH = 5000
 
@@ -32,13 +34,14 @@ _FIND_PIN = select(PinCode).where(PinCode.pincode == bindparam("pincode"))
 _PLACE_OF_PIN = select(PinCode.place, PinCode.lat, PinCode.lon, PinCode.pincode, PinCode.geo).where(
     PinCode.pincode == bindparam("pincode")
 )
+# A name that is exactly what was asked for comes before one that only begins so.
 _CITY = (
-    select(City.name, City.lat, City.lon, City.pincode)
-    .join(CityName, CityName.city_id == City.id)
-    .order_by(City.population.desc(), City.id)
+    select(CityName.key, City.name, City.lat, City.lon, City.pincode)
+    .join(City, City.id == CityName.city_id)
+    .where(CityName.key >= bindparam("key"), CityName.key < bindparam("beyond"))
+    .order_by((CityName.key == bindparam("key")).desc(), City.population.desc(), City.id)
     .limit(1)
 )
-_CITY_NAMED = _CITY.where(CityName.key == bindparam("key"))
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,14 @@ def resolve(text: str) -> Place | None:
     if pin is not None:
         row = db.session.execute(_PLACE_OF_PIN, {"pincode": pin}).one_or_none()
         return row and Place(row.place, row.lat, row.lon, row.pincode, row.geo == "C")
-    key = fold(text[:MAX_NAME])
+    # "Pune, Maharashtra" says the same as "Pune".
+    key = fold(text[:MAX_NAME].split(",")[0])
     if not key:
         return None
-    # "Pune, Maharashtra" says the same as "Pune".
-    for name in dict.fromkeys((key, fold(text[:MAX_NAME].split(",")[0]))):
-        row = name and db.session.execute(_CITY_NAMED, {"key": name}).one_or_none()
-        if row:
-            return Place(row.name, row.lat, row.lon, row.pincode, False)
-    if len(key) < 3:
+    row = db.session.execute(_CITY, {"key": key, "beyond": key + LAST_CHARACTER}).one_or_none()
+    if row is None or (row.key != key and len(key) < SHORTEST_BEGINNING):
         return None
-    row = db.session.execute(_CITY.where(CityName.key.startswith(key, autoescape=True))).one_or_none()
-    return row and Place(row.name, row.lat, row.lon, row.pincode, False)
+    return Place(row.name, row.lat, row.lon, row.pincode, False)
 
 
 def find_pin(pincode: str) -> PinCode | None:
