@@ -39,7 +39,6 @@ def settings(worker_name) -> config.Settings:
             "SECRET_KEY": "only for tests: 0123456789abcdefghij",
             "INSTANCE_DIR": str(instance),
             "DATABASE_URL": databases.empty(worker_name),
-            "RATELIMIT_ENABLED": "0",
             "MAIL_SENDER": "Doorstep <no-reply@example.com>",
         }
     )
@@ -76,16 +75,18 @@ def template(settings) -> str:
 
 
 @pytest.fixture
-def app(site, template, worker_name, settings):
+def app(request, site, template, worker_name, settings):
     """The application on a database of this test's own, with its context pushed."""
     with site.app_context():
         db.engine.dispose()
-        databases.copy(worker_name, template)
+        databases.fresh(worker_name, template)
         shutil.rmtree(settings.upload_dir, ignore_errors=True)
-        limiter.reset()
+        limiter.enabled = False
         yield site
         db.session.remove()
         db.engine.dispose()
+        if request.node.get_closest_marker("race"):
+            databases.spoil(worker_name)  # some race tests drop a constraint
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +118,15 @@ def as_(app):
         return client
 
     return logged_in
+
+
+@pytest.fixture
+def rate_limited(app):
+    """Switches the rate limits on, which other tests would only run into."""
+    limiter.reset()
+    limiter.enabled = True
+    yield limiter
+    limiter.enabled = False
 
 
 @pytest.fixture
