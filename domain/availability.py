@@ -52,58 +52,68 @@ class _Calendar:
     off: list[tuple[int, int]]
 
 
+# Tables and not classes: a statement of classes goes the longer way through the ORM.
+_hours, _off, _claims = WorkingHours.__table__.c, TimeOff.__table__.c, SlotClaim.__table__.c
+
 _HOURS_AND_CLAIMS = union_all(
     select(
-        WorkingHours.professional_id,
-        WorkingHours.weekday,
-        WorkingHours.starts_minute,
-        WorkingHours.ends_minute,
-    ).where(WorkingHours.professional_id.in_(bindparam("ids", expanding=True))),
-    select(SlotClaim.professional_id, literal(-1), SlotClaim.bucket, literal(0)).where(
-        SlotClaim.professional_id.in_(bindparam("ids", expanding=True)),
-        SlotClaim.bucket >= bindparam("first"),
-        SlotClaim.bucket < bindparam("last"),
+        _hours.professional_id,
+        _hours.weekday,
+        _hours.starts_minute,
+        _hours.ends_minute,
+    ).where(_hours.professional_id.in_(bindparam("ids", expanding=True))),
+    select(_claims.professional_id, literal(-1), _claims.bucket, literal(0)).where(
+        _claims.professional_id.in_(bindparam("ids", expanding=True)),
+        _claims.bucket >= bindparam("first"),
+        _claims.bucket < bindparam("last"),
     ),
 )
-_TIME_OFF = select(TimeOff.professional_id, TimeOff.starts_at, TimeOff.ends_at).where(
-    TimeOff.professional_id.in_(bindparam("ids", expanding=True)),
-    TimeOff.ends_at > bindparam("from_moment"),
-    TimeOff.starts_at < bindparam("to_moment"),
+_TIME_OFF = select(_off.professional_id, _off.starts_at, _off.ends_at).where(
+    _off.professional_id.in_(bindparam("ids", expanding=True)),
+    _off.ends_at > bindparam("from_moment"),
+    _off.starts_at < bindparam("to_moment"),
 )
-_OPEN_THEN = select(
-    WorkingHours.starts_minute,
-    WorkingHours.ends_minute,
+# Whether a professional works then, and is away then: columns for a query of its own or another's.
+OPENNESS = (
     exists()
     .where(
-        TimeOff.professional_id == WorkingHours.professional_id,
-        TimeOff.starts_at < bindparam("ends_at"),
-        TimeOff.ends_at > bindparam("starts_at"),
+        _hours.professional_id == bindparam("professional"),
+        _hours.weekday == bindparam("weekday"),
+        _hours.starts_minute <= bindparam("first_minute"),
+        _hours.ends_minute >= bindparam("last_minute"),
     )
-    .label("off"),
-).where(
-    WorkingHours.professional_id == bindparam("professional"),
-    WorkingHours.weekday == bindparam("weekday"),
+    .label("works"),
+    exists()
+    .where(
+        _off.professional_id == bindparam("professional"),
+        _off.starts_at < bindparam("ends_at"),
+        _off.ends_at > bindparam("starts_at"),
+    )
+    .label("away"),
 )
-_CLAIM = insert(SlotClaim)
-_RELEASE = delete(SlotClaim).where(SlotClaim.booking_id == bindparam("booking"))
+_OPENNESS = select(*OPENNESS)
+_CLAIM = insert(SlotClaim.__table__)
+_RELEASE = delete(SlotClaim.__table__).where(SlotClaim.booking_id == bindparam("booking"))
 
 
-def free_slots(professional_id: int, duration_minutes: int, from_day: date, days: int) -> list[Day]:
-    """The starts of one professional on each of `days` dates from `from_day`, in two queries."""
-    calendar = _calendars([professional_id], from_day, days)[professional_id]
-    earliest, latest = _bookable()
-    length = _length(duration_minutes)
-    return [
-        Day(
-            day,
-            tuple(
-                Slot(moment_of(bucket), not _unclaimed(calendar, bucket, length))
-                for bucket in _starts(calendar, day, duration_minutes)
-                if earliest <= bucket * BUCKET_SECONDS <= latest
-            ),
-        )
-        for day in (from_day + timedelta(n) for n in range(days))
-    ]
+def free_slots(
+    professional_id: int, duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+) -> list[Day]:
+    """The starts of one professional on each of `days` dates from `from_day`, in two queries.
+
+    Claims on the buckets of `ignoring` do not count: a booking that moves is not in its own way.
+    """
+    return shared_slots([professional_id], duration_minutes, from_day, days, ignoring)
+
+
+def shared_slots(
+    ids: list[int], duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+) -> list[Day]:
+    """The starts at which any of several professionals works, taken when none of them is free."""
+    calendars = _calendars(ids, from_day, days).values()
+    for calendar in calendars:
+        calendar.claimed.difference_update(ignoring)
+    return [_shared_day(calendars, from_day + timedelta(n), duration_minutes) for n in range(days)]
 
 
 def next_slots(durations: dict[int, int]) -> dict[int, datetime | None]:
@@ -129,23 +139,31 @@ def free_between(durations: dict[int, int], opens: datetime, closes: datetime) -
 
 def check_open(professional_id: int, starts_at: datetime, ends_at: datetime) -> None:
     """Raises Invalid when the time is outside the professional's hours, on time off or off the grid."""
+    asked = openness_parameters(professional_id, starts_at, ends_at)
+    refuse_closed(db.session.connection().execute(_OPENNESS, asked).one(), starts_at)
+
+
+def openness_parameters(professional_id: int | None, starts_at: datetime, ends_at: datetime) -> dict:
+    """The parameters of OPENNESS. Minutes are those of the wall clock, days that jump included."""
     starts = clock.local(starts_at)
     first = starts.hour * 60 + starts.minute
-    last = first + (ends_at - starts_at) // timedelta(minutes=1)
-    ranges = db.session.execute(
-        _OPEN_THEN,
-        {
-            "professional": professional_id,
-            "weekday": starts.weekday(),
-            "starts_at": starts_at,
-            "ends_at": ends_at,
-        },
-    ).all()
-    on_grid = starts.minute % settings.policy.slot_step_minutes == 0 and not (starts.second or starts.microsecond)
-    within = any(opens <= first and last <= closes for opens, closes, _off in ranges)
-    if not on_grid or not within:
+    return {
+        "professional": professional_id,
+        "weekday": starts.weekday(),
+        "first_minute": first,
+        "last_minute": first + (ends_at - starts_at) // timedelta(minutes=1),
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+    }
+
+
+def refuse_closed(openness, starts_at: datetime) -> None:
+    """Raises Invalid by a row that has the columns of OPENNESS."""
+    starts = clock.local(starts_at)
+    off_grid = starts.minute % settings.policy.slot_step_minutes or starts.second or starts.microsecond
+    if off_grid or not openness.works:
         raise Invalid(_("The professional does not work at that time. Choose one of the free slots."), "starts_at")
-    if ranges[0].off:
+    if openness.away:
         raise Invalid(_("The professional is away at that time. Choose another day."), "starts_at")
 
 
@@ -177,7 +195,7 @@ def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_m
         for bucket in claimed_buckets(starts_at, duration_minutes)
     ]
     try:
-        db.session.execute(_CLAIM, rows)
+        db.session.connection().execute(_CLAIM, rows)
     except IntegrityError as taken:
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
 
@@ -242,13 +260,14 @@ def _calendars(ids, from_day, days):
     calendars = {person: _Calendar({}, set(), []) for person in ids}
     opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days))
     window = {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
-    for person, weekday, start, end in db.session.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
+    connection = db.session.connection()
+    for person, weekday, start, end in connection.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
         if weekday < 0:
             calendars[person].claimed.add(start)
         else:
             calendars[person].hours.setdefault(weekday, []).append((start, end))
     away = {"ids": list(ids), "from_moment": opens, "to_moment": closes}
-    for person, starts_at, ends_at in db.session.execute(_TIME_OFF, away):
+    for person, starts_at, ends_at in connection.execute(_TIME_OFF, away):
         calendars[person].off.append((bucket_of(starts_at), -(-int(ends_at.timestamp()) // BUCKET_SECONDS)))
     return calendars
 
@@ -261,6 +280,17 @@ def _first_free(durations, from_day, days, earliest=0.0, latest=float("inf")):
         person: _first_of(calendars[person], from_day, days, minutes, earliest, latest)
         for person, minutes in durations.items()
     }
+
+
+def _shared_day(calendars, day, duration_minutes):
+    earliest, latest = _bookable()
+    length = _length(duration_minutes)
+    taken = {}
+    for calendar in calendars:
+        for bucket in _starts(calendar, day, duration_minutes):
+            if earliest <= bucket * BUCKET_SECONDS <= latest and taken.get(bucket, True):
+                taken[bucket] = not _unclaimed(calendar, bucket, length)
+    return Day(day, tuple(Slot(moment_of(bucket), taken[bucket]) for bucket in sorted(taken)))
 
 
 def _first_of(calendar, from_day, days, duration_minutes, earliest, latest):

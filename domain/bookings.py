@@ -9,7 +9,8 @@ from sqlalchemy.orm import joinedload
 
 from domain import audit, availability, clock, matching, start_codes
 from domain.errors import Invalid, InvalidTransition, NotFound, WrongCode
-from domain.transitions import Party, add_event, locked, move, rule_for, tell
+from domain.transitions import TO_CLOSE, UNANSWERED, Party, add_event, locked, move, rule_for, tell
+from domain.transitions import available_actions as available_actions
 from extensions import db, settings
 from models import (
     FIRST_REFERENCE,
@@ -77,13 +78,17 @@ class CancellationTerms:
 
 
 def cancellation_terms(booking: Booking) -> CancellationTerms:
-    policy = settings.policy
-    free_until = max(
-        booking.starts_at - timedelta(hours=policy.free_cancel_hours),
-        booking.created_at + timedelta(minutes=policy.cancel_grace_minutes),
-    )
+    free_until = free_to_cancel_until(booking.starts_at, booking.created_at)
     free = booking.status is Status.PENDING or clock.now() <= free_until
     return CancellationTerms(free_until, 0 if free else settings.late_fee)
+
+
+def free_to_cancel_until(starts_at: datetime, asked_at: datetime) -> datetime:
+    policy = settings.policy
+    return max(
+        starts_at - timedelta(hours=policy.free_cancel_hours),
+        asked_at + timedelta(minutes=policy.cancel_grace_minutes),
+    )
 
 
 # -- The professional -------------------------------------------------------------------------
@@ -272,7 +277,7 @@ def replacements(booking: Booking) -> list[matching.Candidate]:
 
 def expire_due(limit: int = 100) -> int:
     """Expire the requests whose deadline has passed; answer how many."""
-    due = select(Booking).where(Booking.status == Status.PENDING, Booking.respond_by <= clock.now())
+    due = select(Booking).where(UNANSWERED, Booking.respond_by <= clock.now())
     expired = 0
     for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
         asked = [booking.professional_id] if booking.professional_id else _asked(booking)
@@ -287,7 +292,7 @@ def expire_due(limit: int = 100) -> int:
 def close_due(limit: int = 100) -> int:
     """Close the completed bookings that the customer has not confirmed in time; answer how many."""
     before = clock.now() - timedelta(hours=settings.policy.auto_close_hours)
-    due = select(Booking).where(Booking.status == Status.COMPLETED, Booking.completed_at <= before)
+    due = select(Booking).where(TO_CLOSE, Booking.completed_at <= before)
     closed = 0
     for booking in db.session.scalars(due.order_by(Booking.completed_at).limit(limit)).all():
         move(booking, rule_for("close", booking, None), None, closed_at=clock.now())

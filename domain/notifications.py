@@ -42,7 +42,7 @@ TEXTS = {
     "not_approved": _l("Your application was not approved: %(reason)s"),
 }
 
-_INSERT = insert(Notification)
+_INSERT = insert(Notification.__table__)
 _UNREAD = select(func.count()).select_from(
     select(Notification.id)
     .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
@@ -65,7 +65,7 @@ def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, **
         for user_id in user_ids
     ]
     if rows:
-        db.session.execute(_INSERT, rows)
+        db.session.connection().execute(_INSERT, rows)
 
 
 def unread_count(user_id: int) -> int:

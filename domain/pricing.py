@@ -1,5 +1,6 @@
 """What a booking costs: the service, the platform's fee and the tax, in integer minor units."""
 
+import functools
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -31,11 +32,15 @@ def quote(service_name: str, price: int) -> Quote:
         lines.append(Line(LineKind.PLATFORM_FEE, "Platform fee", fee))
     tax = round_half_up(price + fee, settings.tax_basis_points)
     if tax:
-        percent = (Decimal(settings.tax_basis_points) / 100).normalize()
-        lines.append(Line(LineKind.TAX, f"{settings.tax_name} {percent:f} %", tax))
+        lines.append(Line(LineKind.TAX, _tax_label(settings.tax_name, settings.tax_basis_points), tax))
     return Quote(tuple(lines), price, sum(line.amount for line in lines))
 
 
 def round_half_up(amount: int, basis_points: int) -> int:
     """A share of an amount, rounded half up to a whole minor unit."""
     return (amount * basis_points + BASIS_POINTS // 2) // BASIS_POINTS
+
+
+@functools.cache
+def _tax_label(name, basis_points):
+    return f"{name} {(Decimal(basis_points) / 100).normalize():f} %"

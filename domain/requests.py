@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, case, delete, exists, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from domain import availability, bookings, clock, matching, notifications, places, pricing, start_codes
 from domain.errors import Conflict, Invalid, NotAllowed
-from domain.transitions import BLOCKING, move, rule_for, tell
+from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
 from extensions import db, settings
 from models import (
     Address,
@@ -36,65 +36,88 @@ MAX_REMARKS = 1000
 # No service lasts longer than this, so an overlapping booking began within it.
 LONGEST = timedelta(hours=12)
 
-_SERVICE = select(Service.name, Service.base_price, Service.duration_minutes, Service.retired_at).where(
-    Service.id == bindparam("service")
+# Tables and not classes: a statement of classes goes the longer way through the ORM.
+_bookings, _offerings, _services = Booking.__table__, Offering.__table__, Service.__table__
+_professionals, _users = Professional.__table__, User.__table__
+_addresses, _pins, _keys = Address.__table__, PinCode.__table__, IdempotencyKey.__table__
+
+_CUSTOMER_LOCK = select(_users.c.id).where(_users.c.id == bindparam("customer")).with_for_update()
+_BEFORE = select(
+    select(_keys.c.booking_id)
+    .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
+    .scalar_subquery()
+    .label("booking_id"),
+    select(_keys.c.fingerprint)
+    .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
+    .scalar_subquery()
+    .label("fingerprint"),
+    exists()
+    .where(UNANSWERED, _bookings.c.respond_by <= bindparam("now"))
+    .label("overdue"),
 )
+_SERVICE = select(
+    _services.c.name,
+    _services.c.base_price.label("price"),
+    _services.c.duration_minutes,
+    _services.c.retired_at,
+).where(_services.c.id == bindparam("service"))
 _OFFERING = (
     select(
-        Service.name,
-        Service.duration_minutes,
-        Service.retired_at,
-        case((Offering.own_price.is_not(None), Offering.own_price), else_=Service.base_price).label("price"),
-        Professional.approval,
-        Professional.paused,
-        Professional.lat,
-        Professional.lon,
-        Professional.radius_km,
-        User.active,
+        _services.c.name,
+        func.coalesce(_offerings.c.own_price, _services.c.base_price).label("price"),
+        _services.c.duration_minutes,
+        _services.c.retired_at,
+        _professionals.c.approval,
+        _professionals.c.paused,
+        _professionals.c.lat,
+        _professionals.c.lon,
+        _professionals.c.radius_km,
+        _users.c.active,
     )
-    .select_from(Offering)
-    .join(Service, Service.id == Offering.service_id)
-    .join(Professional, Professional.id == Offering.professional_id)
-    .join(User, User.id == Professional.id)
-    .where(Offering.professional_id == bindparam("professional"), Offering.service_id == bindparam("service"))
-)
-_ADDRESS = (
-    select(Address.line, Address.pincode, PinCode.lat, PinCode.lon)
-    .join(PinCode, PinCode.pincode == Address.pincode)
+    .select_from(_offerings)
+    .join(_services, _services.c.id == _offerings.c.service_id)
+    .join(_professionals, _professionals.c.id == _offerings.c.professional_id)
+    .join(_users, _users.c.id == _professionals.c.id)
     .where(
-        Address.id == bindparam("address"),
-        Address.customer_id == bindparam("customer"),
-        Address.archived_at.is_(None),
+        _offerings.c.professional_id == bindparam("professional"),
+        _offerings.c.service_id == bindparam("service"),
     )
 )
-_COMMITMENTS = select(
-    select(func.count())
-    .where(
-        Booking.customer_id == bindparam("customer"),
-        Booking.status == Status.PENDING,
-        Booking.starts_at > bindparam("now"),
-        Booking.respond_by > bindparam("now"),
-    )
+_COMMITMENTS = (
+    # The state is in the filter and not in the condition, where it would draw SQLite to the index of
+    # everybody's unanswered requests.
+    select(func.count().filter(UNANSWERED, _bookings.c.respond_by > bindparam("now")))
+    .where(_bookings.c.customer_id == bindparam("customer"), _bookings.c.starts_at > bindparam("now"))
     .scalar_subquery()
     .label("unanswered"),
     exists()
     .where(
-        Booking.customer_id == bindparam("customer"),
-        Booking.status.in_(BLOCKING),
-        Booking.starts_at > bindparam("not_before"),
-        Booking.starts_at < bindparam("ends_at"),
-        Booking.ends_at > bindparam("starts_at"),
-        Booking.id != bindparam("except_for"),
+        _bookings.c.customer_id == bindparam("customer"),
+        HOLDING,
+        _bookings.c.starts_at > bindparam("not_before"),
+        _bookings.c.starts_at < bindparam("ends_at"),
+        _bookings.c.ends_at > bindparam("starts_at"),
+        _bookings.c.id != bindparam("except_for"),
     )
     .label("overlaps"),
 )
-_CUSTOMER_LOCK = select(User.active).where(User.id == bindparam("customer")).with_for_update()
-_OVERDUE = exists().where(Booking.status == Status.PENDING, Booking.respond_by <= bindparam("now")).select()
-_ADD_BOOKING = insert(Booking).returning(Booking.id)
-_ADD_LINES = insert(BookingLine)
-_ADD_EVENT = insert(BookingEvent)
-_ADD_OFFERS = insert(BookingOffer)
-_ADD_KEY = insert(IdempotencyKey)
+_ADDRESS = (
+    select(_addresses.c.line, _addresses.c.pincode, _pins.c.lat, _pins.c.lon)
+    .join_from(_addresses, _pins, _pins.c.pincode == _addresses.c.pincode)
+    .where(
+        _addresses.c.id == bindparam("address"),
+        _addresses.c.customer_id == bindparam("customer"),
+        _addresses.c.archived_at.is_(None),
+    )
+)
+# One query says all that a request depends on besides the offering.
+_STANDING = _ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS)
+_ONLY_COMMITMENTS = select(*_COMMITMENTS)
+_ADD_BOOKING = insert(_bookings)
+_ADD_LINES = insert(BookingLine.__table__)
+_ADD_EVENT = insert(BookingEvent.__table__)
+_ADD_OFFERS = insert(BookingOffer.__table__)
+_ADD_KEY = insert(_keys)
 
 
 @dataclass(frozen=True)
@@ -116,8 +139,8 @@ class _Wish:
 
 def quote(service_id: int, professional_id: int | None) -> pricing.Quote:
     """The price before the click. For any professional it is the service's base price."""
-    offered = _offered(service_id, professional_id)
-    return pricing.quote(offered.name, offered.price if professional_id else offered.base_price)
+    offered = _offered(_runner(), service_id, professional_id)
+    return pricing.quote(offered.name, offered.price)
 
 
 def request(
@@ -139,33 +162,32 @@ def request(
         raise NotAllowed(_("Only customers can book."))
     fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks)
     now = clock.now()
-    db.session.execute(_CUSTOMER_LOCK, {"customer": by.id})
-    if key and (first := _first_result(by, key, fingerprint)):
-        return first
-    if db.session.scalar(_OVERDUE, {"now": now}):
+    run = _lock(by)
+    before = run(_BEFORE, {"customer": by.id, "key": key or "", "now": now}).one()
+    if before.booking_id is not None:
+        return _first_result(before, fingerprint)
+    if before.overdue:
         bookings.expire_due()
-    wish = _wish(by, service_id, professional_id, starts_at, address_id)
-    _check_commitments(by, wish)
+    wish = _wish(run, by, service_id, professional_id, starts_at, address_id)
     candidates = [] if professional_id else _candidates(wish)
-    booking_id = _write(by, wish, _checked_remarks(remarks), now)
+    booking_id = _write(run, by, wish, _checked_remarks(remarks), now)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes)
         _notify([professional_id], "requested", booking_id, wish, by)
     else:
-        _offer(booking_id, candidates, now)
+        _offer(run, booking_id, candidates, now)
         _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
-        db.session.execute(_ADD_KEY, {**values, "created_at": now})
+        run(_ADD_KEY, {**values, "created_at": now})
     return booking_id
 
 
 def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
     rule = rule_for("move", booking, by)
-    db.session.execute(_CUSTOMER_LOCK, {"customer": by.id})
-    wish = _moved(booking, starts_at)
-    _check_commitments(by, wish, booking.id)
+    run = _lock(by)
+    wish = _moved(run, by, booking, starts_at)
     now = clock.now()
     if booking.professional_id:
         availability.release(booking.id)
@@ -174,7 +196,7 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     else:
         candidates = _candidates(wish)
         db.session.execute(delete(BookingOffer).where(BookingOffer.booking_id == booking.id))
-        _offer(booking.id, candidates, now)
+        _offer(run, booking.id, candidates, now)
         told = [match.professional_id for match in candidates]
     deadline = answer_by(now, starts_at)
     move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=deadline)
@@ -184,12 +206,13 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
 def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
     """Change remarks and address; once accepted only the address, and only within its PIN code."""
     rule = rule_for("edit", booking, by)
-    address = _address(by, address_id)
+    run = _runner()
+    address = _address(run, by, address_id)
     pending = booking.status is Status.PENDING
     if address.pincode != booking.pincode:
         if not pending or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        _check_reach(_offered(booking.service_id, booking.professional_id), address)
+        _check_reach(_offered(run, booking.service_id, booking.professional_id), address)
     remarks = _checked_remarks(remarks) if pending else booking.remarks
     move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
     if booking.professional_id:
@@ -208,50 +231,62 @@ def answer_by(now: datetime, starts_at: datetime) -> datetime:
 # -- What is checked --------------------------------------------------------------------------
 
 
-def _wish(by, service_id, professional_id, starts_at, address_id):
-    offered = _offered(service_id, professional_id)
-    address = _address(by, address_id)
+def _wish(run, by, service_id, professional_id, starts_at, address_id):
+    offered = _offered(run, service_id, professional_id)
     availability.check_bookable(starts_at)
     ends_at = starts_at + timedelta(minutes=offered.duration_minutes)
+    parameters = {
+        "address": address_id,
+        **availability.openness_parameters(professional_id, starts_at, ends_at),
+        **_commitment_parameters(by, starts_at, ends_at),
+    }
+    standing = run(_STANDING, parameters).one_or_none()
+    if standing is None:
+        raise _no_such_address()
     if professional_id:
-        _check_reach(offered, address)
-        availability.check_open(professional_id, starts_at, ends_at)
-    price = offered.price if professional_id else offered.base_price
-    priced = pricing.quote(offered.name, price)
-    return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, address)
+        _check_reach(offered, standing)
+        availability.refuse_closed(standing, starts_at)
+    _check_commitments(standing)
+    priced = pricing.quote(offered.name, offered.price)
+    return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, standing)
 
 
-def _moved(booking, starts_at):
+def _moved(run, by, booking, starts_at):
     availability.check_bookable(starts_at)
     ends_at = starts_at + (booking.ends_at - booking.starts_at)
-    if booking.professional_id:
-        _offered(booking.service_id, booking.professional_id)
-        availability.check_open(booking.professional_id, starts_at, ends_at)
     professional_id, service = booking.professional_id, booking.service
+    if professional_id:
+        _offered(run, service.id, professional_id)
+        availability.check_open(professional_id, starts_at, ends_at)
+    parameters = _commitment_parameters(by, starts_at, ends_at, booking.id)
+    _check_commitments(run(_ONLY_COMMITMENTS, parameters).one(), moving=True)
     return _Wish(professional_id, service.id, None, service.name, starts_at, ends_at, booking.pin)
 
 
-def _offered(service_id, professional_id):
+def _offered(run, service_id, professional_id):
     if professional_id:
-        offered = db.session.execute(
-            _OFFERING, {"service": service_id, "professional": professional_id}
+        offered = run(_OFFERING, {"service": service_id, "professional": professional_id}
         ).one_or_none()
         if offered is None:
             raise Invalid(_("This professional does not offer that service. Choose another."), "service_id")
         if offered.approval is not Approval.APPROVED or not offered.active or offered.paused:
             raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
     else:
-        offered = db.session.execute(_SERVICE, {"service": service_id}).one_or_none()
+        offered = run(_SERVICE, {"service": service_id}).one_or_none()
     if offered is None or offered.retired_at:
         raise Invalid(_("That service is no longer offered. Choose another."), "service_id")
     return offered
 
 
-def _address(by, address_id):
-    address = db.session.execute(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
+def _address(run, by, address_id):
+    address = run(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
     if address is None:
-        raise Invalid(_("Choose one of your addresses."), "address_id")
+        raise _no_such_address()
     return address
+
+
+def _no_such_address():
+    return Invalid(_("Choose one of your addresses."), "address_id")
 
 
 def _check_reach(offered, address):
@@ -263,22 +298,22 @@ def _check_reach(offered, address):
         )
 
 
-def _check_commitments(by, wish, except_for=0):
-    commitments = db.session.execute(
-        _COMMITMENTS,
-        {
-            "customer": by.id,
-            "now": clock.now(),
-            "starts_at": wish.starts_at,
-            "ends_at": wish.ends_at,
-            "not_before": wish.starts_at - LONGEST,
-            "except_for": except_for,
-        },
-    ).one()
+def _commitment_parameters(by, starts_at, ends_at, except_for=0):
+    return {
+        "customer": by.id,
+        "now": clock.now(),
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "not_before": starts_at - LONGEST,
+        "except_for": except_for,
+    }
+
+
+def _check_commitments(standing, moving=False):
     most = settings.policy.max_unanswered
-    if not except_for and commitments.unanswered >= most:
+    if not moving and standing.unanswered >= most:
         raise Invalid(_("You have %(most)s unanswered requests. Wait for an answer or cancel one.", most=most))
-    if commitments.overlaps:
+    if standing.overlaps:
         raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
 
 
@@ -296,13 +331,10 @@ def _checked_remarks(remarks):
     return remarks
 
 
-def _first_result(by, key, fingerprint):
-    first = db.session.get(IdempotencyKey, (by.id, key))
-    if first is None:
-        return None
-    if first.fingerprint != fingerprint:
+def _first_result(before, fingerprint):
+    if before.fingerprint != fingerprint:
         raise Conflict(_("This form was already sent with other details. Open the page again."))
-    return first.booking_id
+    return before.booking_id
 
 
 def _fingerprint(*wish):
@@ -312,8 +344,22 @@ def _fingerprint(*wish):
 # -- What is written --------------------------------------------------------------------------
 
 
-def _write(by, wish, remarks, now):
-    booking_id = db.session.scalar(
+def _runner():
+    """Statements go straight to the transaction's connection: the session would look for the bind
+    of each anew."""
+    return db.session.connection().execute
+
+
+def _lock(customer):
+    """One request of a customer at a time. On SQLite the write transaction already sees to that."""
+    run = _runner()
+    if db.session.get_bind().dialect.name == "postgresql":
+        run(_CUSTOMER_LOCK, {"customer": customer.id})
+    return run
+
+
+def _write(run, by, wish, remarks, now):
+    booking_id = run(
         _ADD_BOOKING,
         {
             "customer_id": by.id,
@@ -332,8 +378,8 @@ def _write(by, wish, remarks, now):
             "created_at": now,
             "code_salt": start_codes.new_salt(),
         },
-    )
-    db.session.execute(
+    ).inserted_primary_key[0]
+    run(
         _ADD_LINES,
         [
             {"booking_id": booking_id, "kind": line.kind, "label": line.label, "amount": line.amount}
@@ -341,12 +387,12 @@ def _write(by, wish, remarks, now):
         ],
     )
     event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id, "at": now}
-    db.session.execute(_ADD_EVENT, event)
+    run(_ADD_EVENT, event)
     return booking_id
 
 
-def _offer(booking_id, candidates, now):
-    db.session.execute(
+def _offer(run, booking_id, candidates, now):
+    run(
         _ADD_OFFERS,
         [
             {

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from domain import availability, clock, notifications
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -77,6 +77,10 @@ LABELS = {
     S.DISPUTED: _l("In dispute"),
 }
 del S
+# As literals: SQLite prepares a statement anew each time a bound value might choose a partial index.
+UNANSWERED = text("bookings.status = 'pending'")
+TO_CLOSE = text("bookings.status = 'completed'")
+HOLDING = text(f"bookings.status IN ({', '.join(repr(status.value) for status in sorted(BLOCKING))})")
 
 _ADD_EVENT = insert(BookingEvent)
 
