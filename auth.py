@@ -33,6 +33,7 @@ from flask_security.datastore import SQLAlchemyDatastore, UserDatastore
 from flask_security.mail_util import EmailValidateException
 from limits import parse
 from sqlalchemy import inspect, update
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
 import delivery
 import forms
@@ -172,6 +173,7 @@ def init_app(app: Flask) -> None:
         login_form=forms.LogInForm,
         forgot_password_form=forms.ResetRequestForm,
         two_factor_setup_form=forms.TwoFactorForm,
+        two_factor_rescue_form=forms.RescueForm,
     )
     security._mail_util = Letters(app)
     security._password_util = Passwords(app)
@@ -338,10 +340,10 @@ class People(SQLAlchemyDatastore, UserDatastore):
         """Write what changed about people, in a transaction that begins now.
 
         Flask-Security reads, hashes for a third of a second and then writes; on SQLite that
-        write would fail when somebody else wrote in between.
+        write would fail when somebody else wrote in between. Its views run without autoflush,
+        so everything they changed is still here.
         """
-        with db.session.no_autoflush:
-            changes = [_changes(user) for user in db.session.dirty if isinstance(user, User)]
+        changes = [_changes(user) for user in db.session.dirty if isinstance(user, User)]
         db.session.rollback()
         if not any(changed for _, _, changed in changes):
             return
@@ -422,14 +424,26 @@ def _kept_in_house(endpoint, view):
         if endpoint == "security.logout" and current_user.is_authenticated:
             # Copies of the cookie end with it.
             security.datastore.set_uniquifier(current_user)
-        answer = current_app.make_response(view(**arguments))
-        security.datastore.commit()
+        _drop_foreign_next()
+        with db.session.no_autoflush:
+            answer = current_app.make_response(view(**arguments))
+            security.datastore.commit()
         if answer.location:
             answer.location = within_site(answer.location) or url_for("auth.home")
         return answer
 
     kept.__name__ = view.__name__
     return kept
+
+
+def _drop_foreign_next():
+    """Flask-Security follows `next`; before it looks, only a path of this site is left of it."""
+    for name in ("args", "form"):
+        sent = getattr(request, name)
+        if "next" in sent:
+            kept = MultiDict(sent)
+            kept["next"] = within_site(sent["next"]) or ""
+            setattr(request, name, ImmutableMultiDict(kept))
 
 
 # -- Against guessing -----------------------------------------------------------------------
@@ -464,7 +478,7 @@ COUNTED = {
 
 
 def _count_try():
-    if request.method != "POST" or request.endpoint not in COUNTED or not settings.ratelimit_enabled:
+    if request.method != "POST" or request.endpoint not in COUNTED or not limiter.enabled:
         return
     account, for_account, for_place, _wiped = COUNTED[request.endpoint]
     g.tried = (for_account, request.endpoint, account())

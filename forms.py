@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_security import ForgotPasswordForm, LoginForm, TwoFactorSetupForm, hash_password
+from flask_security import ForgotPasswordForm, LoginForm, TwoFactorRescueForm, TwoFactorSetupForm, hash_password
 from flask_security.forms import EmailValidation, email_required, password_required
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
@@ -22,6 +22,7 @@ from wtforms import (
     IntegerField,
     PasswordField,
     RadioField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -164,11 +165,19 @@ class ResetRequestForm(ForgotPasswordForm):
 
 
 class TwoFactorForm(TwoFactorSetupForm):
+    setup = StringField(_l("Two-step log-in"))
+
     def validate(self, **kwargs):
         if self.setup.data == "disable" and settings.admin_two_factor and self.user.is_admin:
             self.setup.errors = [_("Admins of this site need a second step. You cannot switch it off.")]
             return False
         return super().validate(**kwargs)
+
+
+class RescueForm(TwoFactorRescueForm):
+    """Flask-Security makes one beside each code form; the page links to recovery codes instead."""
+
+    help_setup = RadioField(choices=[])
 
 
 def _good_password(_form, field):
@@ -227,7 +236,7 @@ class ProfessionalProfileForm(ProfileForm):
     )
     languages = SelectMultipleField(
         _l("Languages you speak"),
-        choices=list(professionals.LANGUAGES.items()),
+        choices=[SelectChoice(code, name) for code, name in professionals.LANGUAGES.items()],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
