@@ -32,7 +32,7 @@ MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
-PUBLIC_ENDPOINTS = {"static"}
+PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {"admin", "admin_catalogue", "admin_reports", "customer", "professional", "account"}
 
 INLINE = (

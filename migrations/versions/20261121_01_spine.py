@@ -158,7 +158,9 @@ def upgrade():
     op.create_index("ix_audit_entries_subject", "audit_entries", ["subject_type", "subject_id", "id"], unique=False)
     op.create_table(
         "city_names",
-        sa.Column("key", sa.String(160, collation="C").with_variant(sa.String(160), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.String(length=160, collation="C").with_variant(sa.String(length=160), "sqlite"), nullable=False
+        ),
         sa.Column("city_id", Id, nullable=False),
         sa.ForeignKeyConstraint(["city_id"], ["cities.id"], name=op.f("fk_city_names_city_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("key", "city_id", name=op.f("pk_city_names")),
