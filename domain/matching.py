@@ -20,6 +20,8 @@ STARS_FOR_IDLENESS = 0.5
 IDLE_DAYS = 14
 # Scored in Python: the best-ranked of those who are free, which is more than enough for five offers.
 MOST_SCORED = 200
+# Whose calendars are laid over each other before a time is chosen.
+MOST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,17 @@ def candidates(
 def best(service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime) -> list[Candidate]:
     """Those to whom a booking is offered."""
     return candidates(service_id, pin, starts_at, ends_at)[: settings.policy.offers]
+
+
+def nearby(service_id: int, pin: PinCode) -> list[int]:
+    """The best-ranked professionals who offer the service and reach the place, free or not."""
+    reachable, _square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
+    found = (
+        select(Offering.professional_id)
+        .where(Offering.service_id == service_id, Offering.listed.is_(True), reachable)
+        .order_by(Offering.rank.desc(), Offering.professional_id)
+    )
+    return list(db.session.scalars(found.limit(MOST_SHOWN)))
 
 
 def _score(row) -> float:

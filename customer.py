@@ -1,0 +1,303 @@
+"""The customer's pages: find the next step, book, follow, change, confirm, review."""
+
+import secrets
+from datetime import timedelta
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from sqlalchemy import and_, or_
+from sqlalchemy.orm import joinedload
+
+import templating
+from auth import restrict_to
+from domain import bookings, catalogue, choices, clock, requests, reviews, users
+from domain.errors import Conflict
+from domain.paging import keyset
+from domain.transitions import BLOCKING, rule_for
+from extensions import db, settings
+from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals
+from models import Booking, Professional, Role, Status, reference_of
+
+bp = Blueprint("customer", __name__)
+restrict_to(bp, Role.CUSTOMER)
+
+MOST_ON_DASHBOARD = 20
+_CARD = (joinedload(Booking.service), joinedload(Booking.professional).joinedload(Professional.user))
+# While these hold, each side may call the other.
+IN_TOUCH = frozenset({Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS, Status.COMPLETED})
+# What the timeline says of each event, and of the steps that are still to come.
+PASSED = {
+    "request": _l("Requested"),
+    "accept": _l("Accepted"),
+    "reject": _l("Declined"),
+    "expire": _l("Expired without an answer"),
+    "edit": _l("Details changed"),
+    "move": _l("Time changed"),
+    "cancel": _l("Cancelled"),
+    "reassign": _l("Given to another professional"),
+    "renew_code": _l("Start code renewed"),
+    "depart": _l("On the way"),
+    "start": _l("Work started"),
+    "override_code": _l("Work started"),
+    "complete": _l("Work completed"),
+    "record_payment": _l("Payment noted"),
+    "close": _l("Closed"),
+    "review": _l("Reviewed"),
+}
+AHEAD = (
+    (Status.PENDING, _l("Accepted")),
+    (Status.ACCEPTED, _l("On the way")),
+    (Status.EN_ROUTE, _l("Work started")),
+    (Status.IN_PROGRESS, _l("Work completed")),
+    (Status.COMPLETED, _l("Confirmed and closed")),
+)
+HARM = ("reject", "expire", "cancel")
+
+
+# -- Overviews --------------------------------------------------------------------------------
+
+
+@bp.get("/customer-dashboard")
+def dashboard():
+    mine = bookings.visible_to(current_user).options(*_CARD)
+    live = db.session.scalars(
+        mine.where(_is_live()).order_by(Booking.starts_at, Booking.id).limit(MOST_ON_DASHBOARD)
+    ).all()
+    accepted = [one for one in live if one.status is Status.ACCEPTED]
+    return render_template(
+        "customer/dashboard.html",
+        next_booking=accepted[0] if accepted else None,
+        later=accepted[1:],
+        ongoing=[one for one in live if one.status in (Status.EN_ROUTE, Status.IN_PROGRESS)],
+        waiting=[one for one in live if one.status is Status.PENDING],
+        to_finish=db.session.scalars(
+            mine.where(_is_to_finish()).order_by(Booking.completed_at.desc(), Booking.id.desc()).limit(5)
+        ).all(),
+        categories=catalogue.categories(),
+    )
+
+
+@bp.get("/bookings", endpoint="bookings")
+def my_bookings():
+    shown = request.args.get("show")
+    shown = shown if shown in ("past", "all") else "upcoming"
+    mine = bookings.visible_to(current_user).options(*_CARD)
+    direction = "asc" if shown == "upcoming" else "desc"
+    if shown != "all":
+        mine = mine.where(_is_live() if shown == "upcoming" else ~_is_live())
+    page = keyset(mine, [(Booking.starts_at, direction), (Booking.id, direction)], request.args.get("after"))
+    return render_template("customer/bookings.html", page=page, shown=shown)
+
+
+def _is_live():
+    """Still to come or under way; a request whose deadline has passed is neither."""
+    unanswered = and_(Booking.status == Status.PENDING, Booking.respond_by > clock.now())
+    return or_(Booking.status.in_(BLOCKING - {Status.PENDING}), unanswered)
+
+
+def _is_to_finish():
+    """Waits for the customer's word: to be confirmed, or to be reviewed while that is possible."""
+    since = clock.now() - timedelta(days=settings.policy.review_window_days)
+    unreviewed = and_(Booking.status == Status.CLOSED, Booking.closed_at > since, ~Booking.review.has())
+    return or_(Booking.status == Status.COMPLETED, unreviewed)
+
+
+# -- Book -------------------------------------------------------------------------------------
+
+
+@bp.get("/book")
+def book():
+    form = BookForm(request.args)
+    form.key.data = secrets.token_urlsafe(24)
+    return _book_page(form)
+
+
+@bp.post("/book")
+def request_booking():
+    form = BookForm()
+    if form.validate():
+        with refusals(form):
+            booking_id = requests.request(
+                current_user,
+                form.service_id.data,
+                form.professional_id.data,
+                form.starts_at.data,
+                _address_id(form),
+                form.remarks.data or "",
+                form.key.data or None,
+            )
+            db.session.commit()
+            flash(_("Requested. Your reference is %(reference)s.", reference=reference_of(booking_id)), "success")
+            return _to(booking_id)
+    return _book_page(form)
+
+
+def _book_page(form):
+    offered = choices.before_booking(
+        current_user,
+        form.professional_id.data,
+        form.service_id.data,
+        form.day.data,
+        form.starts_at.data,
+        form.address_id.data,
+        form.pincode.data or "",
+    )
+    page = render_template(
+        "customer/book.html", form=form, choices=offered, policy=settings.policy, late_fee=settings.late_fee
+    )
+    return page, _status(form)
+
+
+def _address_id(form):
+    """The address chosen; a new one is kept with the booking or not at all."""
+    if form.address_id.data is not None:
+        return form.address_id.data
+    return users.add_address(current_user, line=form.line.data or "", pincode=form.pincode.data or "").id
+
+
+# -- One booking ------------------------------------------------------------------------------
+
+
+@bp.get("/bookings/<int:booking_id>")
+def booking(booking_id):
+    return _booking_page(booking_id)
+
+
+@bp.route("/bookings/<int:booking_id>/edit", methods=["GET", "POST"])
+def edit(booking_id):
+    booking = _ready("edit", booking_id)
+    addresses = users.addresses_of(current_user)
+    kept = next((one.id for one in addresses if _is_there(one, booking)), None)
+    form = EditForm(address_id=kept, remarks=booking.remarks)
+    if form.validate_on_submit():
+        with refusals(form):
+            requests.edit(booking, current_user, form.remarks.data or "", _address_id(form))
+            db.session.commit()
+            flash(_("Changed."), "success")
+            return _to(booking_id)
+    return render_template("customer/edit.html", booking=booking, form=form, addresses=addresses), _status(form)
+
+
+@bp.route("/bookings/<int:booking_id>/move", methods=["GET", "POST"])
+def move(booking_id):
+    booking = _ready("move", booking_id)
+    form = MoveForm() if request.method == "POST" else MoveForm(request.args)
+    if form.validate_on_submit():
+        with refusals(form):
+            requests.shift(booking, current_user, form.starts_at.data)
+            db.session.commit()
+            flash(_("Moved. The professional has been told."), "success")
+            return _to(booking_id)
+    times = choices.before_moving(booking, form.day.data, form.starts_at.data)
+    return render_template("customer/move.html", booking=booking, form=form, times=times), _status(form)
+
+
+@bp.route("/bookings/<int:booking_id>/cancel", methods=["GET", "POST"])
+def cancel(booking_id):
+    booking = _ready("cancel", booking_id)
+    form = CancelForm()
+    if form.validate_on_submit():
+        with refusals(form):
+            bookings.cancel(booking, current_user, form.reason.data or "")
+            db.session.commit()
+            flash(_("Cancelled."), "success")
+            return _to(booking_id)
+    terms = bookings.cancellation_terms(booking)
+    return render_template("customer/cancel.html", booking=booking, form=form, terms=terms), _status(form)
+
+
+@bp.post("/bookings/<int:booking_id>/renew-code")
+def renew_code(booking_id):
+    bookings.renew_code(_ready("renew_code", booking_id), current_user)
+    db.session.commit()
+    flash(_("The start code is new. The old one no longer works."), "success")
+    return _to(booking_id)
+
+
+@bp.post("/bookings/<int:booking_id>/close")
+def close(booking_id):
+    bookings.close(_ready("close", booking_id), current_user)
+    db.session.commit()
+    flash(_("Confirmed. Thank you."), "success")
+    return _to(booking_id)
+
+
+@bp.route("/bookings/<int:booking_id>/review", methods=["GET", "POST"])
+def review(booking_id):
+    """Write the review, or change it while that is allowed."""
+    booking = bookings.get(booking_id, current_user)
+    written = booking.review
+    if written is None or not reviews.editable(written):
+        booking = _ready("review", booking_id)
+    form = ReviewForm(obj=written)
+    if form.validate_on_submit():
+        with refusals(form):
+            if written is None:
+                reviews.write(booking, current_user, form.rating.data, form.comment.data or "")
+            else:
+                reviews.edit(written, current_user, form.rating.data, form.comment.data or "")
+            db.session.commit()
+            flash(_("Your review is published. Thank you."), "success")
+            return _to(booking_id)
+    return render_template("customer/review.html", booking=booking, form=form), _status(form)
+
+
+def _ready(verb, booking_id):
+    """The customer's booking if the verb can be used on it; or else its page as it is now says why not."""
+    g.page_now = lambda: _booking_page(booking_id)
+    booking = bookings.get(booking_id, current_user)
+    rule_for(verb, booking, current_user)
+    return booking
+
+
+def _booking_page(booking_id):
+    booking = bookings.get(booking_id, current_user)
+    actions = bookings.available_actions(booking, current_user)
+    return render_template(
+        "customer/booking.html",
+        booking=booking,
+        actions=actions,
+        steps=_steps(booking),
+        code=bookings.start_code(booking, current_user),
+        code_locked=booking.code_tries >= settings.policy.code_tries,
+        in_touch=booking.status in IN_TOUCH,
+        closes_by=booking.completed_at and booking.completed_at + timedelta(hours=settings.policy.auto_close_hours),
+        review_form=ReviewForm(formdata=None) if "review" in actions else None,
+        review_editable=booking.review is not None and reviews.editable(booking.review),
+    )
+
+
+def _steps(booking):
+    """The timeline: what happened, and what is still to come."""
+    events = [event for event in booking.events if event.verb in PASSED]
+    steps = [_step(PASSED[event.verb], event.at, event.verb, event.reason) for event in events]
+    if booking.shown_status is not booking.status:
+        return [*steps, _step(PASSED["expire"], booking.respond_by, "expire")]
+    ahead = [status for status, _title in AHEAD]
+    if booking.status not in ahead:
+        return steps
+    changed = max(n for n, event in enumerate(events) if event.from_status != event.to_status)
+    steps[changed]["state"] = "now"
+    return [*steps, *({"title": title} for _status, title in AHEAD[ahead.index(booking.status) :])]
+
+
+def _step(title, at, verb, reason=""):
+    note = templating.when(at)
+    state = "harm" if verb in HARM else "done"
+    return {"title": title, "note": f"{note}: {reason}" if reason else note, "state": state}
+
+
+def _is_there(address, booking):
+    return (address.line, address.pincode) == (booking.address_line, booking.pincode)
+
+
+def _to(booking_id):
+    return redirect(url_for("customer.booking", booking_id=booking_id), 303)
+
+
+def _status(form):
+    if not form.is_submitted():
+        return 200
+    return 409 if isinstance(getattr(form, "refusal", None), Conflict) else 422

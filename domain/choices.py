@@ -1,0 +1,155 @@
+"""What a customer can choose from before they book: services, days, times, places, and the price."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from flask_babel import gettext as _
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import contains_eager, joinedload
+
+from domain import availability, bookings, catalogue, clock, matching, places, pricing, users
+from domain.availability import Day
+from domain.errors import NotFound
+from extensions import db
+from models import Address, Approval, Booking, Category, Offering, PinCode, Professional, Service, User
+
+DAYS = 14
+
+_PROFESSIONAL = (
+    select(Professional)
+    .join(Professional.user)
+    .where(
+        Professional.id == bindparam("professional"),
+        Professional.approval == Approval.APPROVED,
+        User.active.is_(True),
+    )
+    .options(contains_eager(Professional.user), joinedload(Professional.base))
+)
+_OFFERED = (
+    select(Service, Offering.own_price)
+    .join(Offering, Offering.service_id == Service.id)
+    .join(Service.category)
+    .where(Offering.professional_id == bindparam("professional"), Service.retired_at.is_(None))
+    .order_by(Category.position, Service.id)
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A service at the price of whoever is asked."""
+
+    service: Service
+    price: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """The days to choose from, the one that is looked at, and the start chosen on it."""
+
+    days: list[Day]
+    day: Day | None = None
+    starts_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Everything the booking page shows for what is chosen so far; without a professional, for any."""
+
+    professional: Professional | None
+    offers: list[Offer]
+    offer: Offer | None
+    addresses: list[Address]
+    pin: PinCode | None
+    times: Times
+
+    @property
+    def quote(self) -> pricing.Quote | None:
+        return pricing.quote(self.offer.service.name, self.offer.price) if self.offer else None
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.times.starts_at + timedelta(minutes=self.offer.service.duration_minutes)
+
+    @property
+    def free_until(self) -> datetime:
+        """Until when an accepted booking of the chosen time is cancelled for nothing."""
+        return bookings.free_to_cancel_until(self.times.starts_at, clock.now())
+
+
+def before_booking(
+    by: User,
+    professional_id: int | None,
+    service_id: int | None,
+    day: date | None = None,
+    starts_at: datetime | None = None,
+    address_id: int | None = None,
+    pincode: str = "",
+) -> Choices:
+    """What can be booked, in at most six queries. Raises NotFound for an unknown professional."""
+    professional = _professional(professional_id) if professional_id else None
+    offers = _offers(professional)
+    offer = next((one for one in offers if one.service.id == service_id), None)
+    if offer is None and service_id is None and len(offers) == 1:
+        offer = offers[0]
+    addresses = users.addresses_of(by)
+    pin = None if professional else _pin(addresses, address_id, pincode)
+    days = _days(professional, offer, pin)
+    return Choices(professional, offers, offer, addresses, pin, _looked_at(days, day, starts_at))
+
+
+def before_moving(booking: Booking, day: date | None = None, starts_at: datetime | None = None) -> Times:
+    """The times to which a booking can be moved: its own slot is not in its way."""
+    minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+    if booking.professional_id:
+        own = availability.claimed_buckets(booking.starts_at, minutes)
+        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, own)
+    else:
+        nearby = matching.nearby(booking.service_id, booking.pin)
+        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS)
+    return _looked_at(days, day or clock.local(booking.starts_at).date(), starts_at)
+
+
+def _professional(professional_id):
+    found = db.session.scalar(_PROFESSIONAL, {"professional": professional_id})
+    if found is None:
+        raise NotFound(_("There is no such professional. Look for another."))
+    return found
+
+
+def _offers(professional):
+    if professional is None:
+        return [Offer(service, service.base_price) for service in catalogue.services()]
+    found = db.session.execute(_OFFERED, {"professional": professional.id})
+    return [Offer(service, service.base_price if price is None else price) for service, price in found]
+
+
+def _pin(addresses, address_id, pincode):
+    """Where somebody is wanted: the address chosen, the PIN code typed, or else the first address."""
+    for address in addresses:
+        if address.id == address_id:
+            return address.pin
+    if pincode and address_id is None:
+        return places.find_pin(pincode)
+    return addresses[0].pin if addresses else None
+
+
+def _days(professional, offer, pin):
+    if offer is None or (professional and professional.paused):
+        return []
+    minutes = offer.service.duration_minutes
+    if professional:
+        return availability.free_slots(professional.id, minutes, clock.today(), DAYS)
+    if pin is None:
+        return []
+    nearby = matching.nearby(offer.service.id, pin)
+    return availability.shared_slots(nearby, minutes, clock.today(), DAYS) if nearby else []
+
+
+def _looked_at(days, day, starts_at):
+    """The day asked for, or that of the start asked for, or else the first with a free time."""
+    if starts_at is not None and day is None:
+        day = clock.local(starts_at).date()
+    chosen = next((one for one in days if one.date == day), None)
+    chosen = chosen or next((one for one in days if one.free), None)
+    free = {slot.starts_at for slot in chosen.slots if not slot.taken} if chosen else set()
+    return Times(days, chosen, starts_at if starts_at in free else None)
