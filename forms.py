@@ -376,7 +376,7 @@ class StartForm(FlaskForm):
 class PaymentForm(FlaskForm):
     method = RadioField(
         _l("How they paid"),
-        choices=[(PaymentMethod.CASH.value, _l("Cash")), (PaymentMethod.UPI.value, _l("UPI"))],
+        choices=[SelectChoice(PaymentMethod.CASH.value, _l("Cash")), SelectChoice(PaymentMethod.UPI.value, _l("UPI"))],
         validators=[InputRequired(_l("Choose how the customer paid."))],
     )
 
@@ -469,55 +469,57 @@ class PeriodForm(Asked):
     last = DateField(_l("To"), [Optional(), plausible_date], name="to")
 
 
+def one_of(pairs, everything=None) -> list[SelectChoice]:
+    """The choices of a list, after one for everything in a filter."""
+    pairs = list(pairs) if everything is None else [("", everything), *pairs]
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
 class PeopleForm(Asked):
     q = StringField(_l("Name, mail or phone"), [Length(max=100)], filters=[tidy])
     role = SelectField(
         _l("Role"),
         [Optional()],
-        choices=[
-            ("", _l("All roles")),
-            (Role.CUSTOMER.value, _l("Customers")),
-            (Role.PROFESSIONAL.value, _l("Professionals")),
-            (Role.ADMIN.value, _l("Admins")),
-        ],
+        choices=one_of(
+            ((Role.CUSTOMER, _l("Customers")), (Role.PROFESSIONAL, _l("Professionals")), (Role.ADMIN, _l("Admins"))),
+            _l("All roles"),
+        ),
     )
     state = SelectField(
         _l("State"),
         [Optional()],
-        choices=[
-            ("", _l("All states")),
-            ("active", _l("Active")),
-            ("blocked", _l("Blocked")),
-            ("anonymised", _l("Anonymised")),
-        ],
+        choices=one_of(
+            (("active", _l("Active")), ("blocked", _l("Blocked")), ("anonymised", _l("Anonymised"))),
+            _l("All states"),
+        ),
     )
 
 
 class BookingsForm(PeriodForm):
     status = SelectField(
-        _l("State"), [Optional()], choices=[("", _l("All states")), *((s.value, LABELS[s]) for s in Status)]
+        _l("State"), [Optional()], choices=one_of(((one.value, LABELS[one]) for one in Status), _l("All states"))
     )
     place = StringField(_l("City or PIN code"), [Length(max=100)], filters=[tidy])
     professional = StringField(_l("Professional"), [Length(max=100)], filters=[tidy])
     service = SelectField(_l("Service"), [Optional()], coerce=lambda value: int(value) if value else None)
     reference = StringField(_l("Reference"), [Length(max=30)], filters=[tidy])
     customer = IntegerField(_l("Customer"), [Optional(), ROW])
+    late = BooleanField(_l("Only late jobs"))
+    locked = BooleanField(_l("Only with a locked start code"))
 
 
 class ReviewsForm(Asked):
     shown = SelectField(
-        _l("Shown"), [Optional()], choices=[("", _l("All reviews")), ("yes", _l("Visible")), ("no", _l("Hidden"))]
+        _l("Shown"), [Optional()], choices=one_of((("yes", _l("Visible")), ("no", _l("Hidden"))), _l("All reviews"))
     )
     stars = SelectField(
-        _l("Stars"), [Optional()], choices=[("", _l("All stars")), *((str(n), str(n)) for n in range(5, 0, -1))]
+        _l("Stars"), [Optional()], choices=one_of(((n, n) for n in "54321"), _l("All stars"))
     )
     review = IntegerField(_l("Review"), [Optional(), ROW])
 
 
 class AuditForm(Asked):
-    action = SelectField(
-        _l("Act"), [Optional()], choices=[("", _l("All acts")), *audit.ACTIONS.items()]
-    )
+    action = SelectField(_l("Act"), [Optional()], choices=one_of(audit.ACTIONS.items(), _l("All acts")))
     admin = IntegerField(_l("Admin"), [Optional(), ROW])
 
 
