@@ -10,6 +10,7 @@ from flask import Flask, current_app, flash, g, render_template, request, sessio
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 from whitenoise import WhiteNoise
 
 import auth
@@ -32,7 +33,7 @@ from extensions import (
 from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-WRITING_BLUEPRINTS = frozenset({"customer", "professional", "admin", "account"})
+WRITING_BLUEPRINTS = frozenset({"customer", "professional", "admin", "admin_catalogue", "account"})
 STATUS_OF = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,
@@ -55,6 +56,13 @@ HEADERS = {
 }
 
 
+class RowNumber(IntegerConverter):
+    """A number in an address; one that no database can hold is an unknown page."""
+
+    def __init__(self, map, *args, **kwargs):
+        super().__init__(map, *args, **{"max": 2**63 - 1, **kwargs})
+
+
 class UnsafeDeployment(RuntimeError):
     """The site must not start in production like this; the message names each fault."""
 
@@ -64,6 +72,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     settings = settings or config.load()
     app = Flask("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
     app.config.from_mapping(_flask_config(settings))
+    app.url_map.converters["int"] = RowNumber
     _init_extensions(app)
     register_routes(app)
     _register_request_hooks(app, settings)

@@ -1,15 +1,179 @@
 """Public pages, and register_routes()."""
 
-from flask import Blueprint, Flask
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, redirect, render_template, request, send_file, url_for
+from flask_login import current_user
+from sqlalchemy import text
+
+from domain import availability, catalogue, clock, files, places, professionals, reviews, search, users
+from extensions import db, settings
 
 bp = Blueprint("public", __name__)
+
+SLOT_DAYS = 14
+# A bigger id is in no database, so its address does not exist.
+PERSON = f"/professionals/<int(max={2**63 - 1}):professional_id>"
+FILTERS = ("q", "service", "near", "radius", "rating", "price", "day", "time", "sort")
+
+
+@bp.get("/")
+def home():
+    place = _own_place()
+    return render_template(
+        "public/home.html",
+        categories=catalogue.categories(),
+        days=_days_ahead(7),
+        place=place,
+        nearby=search.count_near(place, search.DEFAULT_RADIUS) if place else 0,
+        radius=search.DEFAULT_RADIUS,
+        most=search.MOST_COUNTED,
+    )
+
+
+@bp.get("/services")
+def services():
+    return render_template("public/services.html", categories=catalogue.categories())
+
+
+@bp.get("/services/<category_slug>")
+def category(category_slug):
+    return render_template("public/category.html", category=catalogue.category(category_slug))
+
+
+@bp.get("/search", endpoint="search")
+def find():
+    asked = search.read(request.args)
+    results = search.find(asked)
+    page = render_template(
+        "public/search.html",
+        asked=asked,
+        results=results,
+        days=_days_ahead(settings.policy.horizon_days),
+        categories=() if results.service else catalogue.categories(),
+        choices=search,
+        address=_address,
+        # What the addresses of all cards have in common is made once.
+        people=url_for("public.professional", professional_id=0).removesuffix("0"),
+        photos=url_for("public.photo", file_id="-").removesuffix("-"),
+        context=_context(results, asked),
+    )
+    return page, 422 if asked.errors else 200
+
+
+@bp.get(PERSON)
+def professional(professional_id):
+    person = catalogue.listed(professional_id)
+    return render_template(
+        "public/professional.html",
+        reviews=reviews.of_professional(person.id, request.args.get("after")),
+        languages_spoken=[professionals.LANGUAGES.get(code, code) for code in person.languages],
+        **_slots(person),
+    )
+
+
+@bp.get(f"{PERSON}/slots")
+def slots(professional_id):
+    """Only the days and times, for a script; anybody else is sent to the page they are part of."""
+    if "HX-Request" not in request.headers:
+        return redirect(url_for("public.professional", professional_id=professional_id, **request.args) + "#slots")
+    return render_template("public/slots.html", **_slots(catalogue.listed(professional_id)))
+
+
+@bp.get("/pincodes/<pincode>")
+def pincode(pincode):
+    return render_template("public/pincode.html", pin=places.find_pin(pincode))
+
+
+@bp.get("/photos/<file_id>")
+def photo(file_id):
+    stored, content = files.public_photo(file_id)
+    return send_file(content, stored.content_type, max_age=3600, etag=stored.id)
+
+
+@bp.get("/about")
+def about():
+    return render_template("public/about.html")
+
+
+@bp.get("/help")
+def help():
+    return render_template("public/help.html", policy=settings.policy, settings=settings)
+
+
+@bp.get("/healthz")
+def health():
+    """For a load balancer: 200 while the database answers."""
+    db.session.execute(text("SELECT 1"))
+    return "ok\n", 200, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+
+
+def _own_place():
+    """Where a signed-in customer lives, by their newest address."""
+    if not (current_user.is_authenticated and current_user.is_customer):
+        return None
+    addresses = users.addresses_of(current_user)
+    return addresses[0].pin if addresses else None
+
+
+def _days_ahead(count):
+    return [clock.today() + timedelta(days=n) for n in range(count + 1)]
+
+
+def _address(**changes):
+    """This search with some filters changed or, with None, taken away; always from the first page."""
+    kept = {name: request.args[name] for name in FILTERS if request.args.get(name)}
+    wanted = {name: value for name, value in {**kept, **changes}.items() if value}
+    return f"{request.path}?{urlencode(wanted)}" if wanted else request.path
+
+
+def _context(results, asked):
+    """What a professional's page should know of the search that led there."""
+    known = {
+        "service": results.service and results.service.slug,
+        "near": results.place and asked.near,
+        "day": asked.day,
+    }
+    known = {name: value for name, value in known.items() if value}
+    return f"?{urlencode(known)}" if known else ""
+
+
+def _slots(person):
+    """What a professional's days and times show: for the service and the day in the URL, or else the
+    first service and the first day with a free slot."""
+    offers = catalogue.offers_of(person.id)
+    chosen = request.args.get("service")
+    offer = next((one for one in offers if one.slug == chosen), offers[0] if offers else None)
+    days = availability.free_slots(person.id, offer.duration_minutes, clock.today(), SLOT_DAYS) if offer else []
+    near = request.args.get("near", "")[: search.MAX_TEXT]
+    return {
+        "professional": person,
+        "offers": offers,
+        "offer": offer,
+        "days": days,
+        "day": _looked_at(days),
+        "near": near,
+        "place": places.resolve(near) if near else None,
+        "distance": places.distance_km,
+    }
+
+
+def _looked_at(days):
+    wanted = request.args.get("day", "")
+    chosen = [day for day in days if day.date.isoformat() == wanted]
+    free = [day for day in days if day.free]
+    return (chosen or free or days or [None])[0]
 
 
 def register_routes(app: Flask) -> None:
     import account
     import admin
+    import admin_catalogue
+    import admin_reports
     import customer
     import service_professional
 
-    for blueprint in (bp, account.bp, admin.bp, customer.bp, service_professional.bp):
+    modules = (account, admin, admin_catalogue, admin_reports, customer, service_professional)
+    for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

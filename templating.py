@@ -17,9 +17,9 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from config import ROOT
-from domain import clock, notifications
+from domain import audit, clock, notifications, reports
 from extensions import settings
-from models import Approval, LineKind, Role, Status
+from models import Approval, LineKind, Role, Status, reference_of
 
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
 
@@ -30,6 +30,7 @@ def init_app(app: Flask) -> None:
         price=price,
         day=day,
         short_day=short_day,
+        date=full_date,
         clock=time_of_day,
         daytime=daytime,
         when=when,
@@ -43,6 +44,8 @@ def init_app(app: Flask) -> None:
         asset=asset,
         csrf_field=csrf_field,
         notification_text=notification_text,
+        act_name=act_name,
+        reference_of=reference_of,
         languages=LANGUAGES,
         Role=Role,
         Status=Status,
@@ -52,6 +55,7 @@ def init_app(app: Flask) -> None:
         currency=app.config["SETTINGS"].currency,
         timezone_name=app.config["SETTINGS"].timezone,
         unread_notifications=LocalProxy(_unread_notifications),
+        applications_waiting=LocalProxy(_applications_waiting),
         get_locale=get_locale,
         ngettext=ngettext,
     )
@@ -102,6 +106,11 @@ def short_day(value: datetime | date) -> str:
     return _date(_local_date(value), "EEE d MMM", str(get_locale()))
 
 
+def full_date(value: datetime | date) -> str:
+    """22 Nov 2026."""
+    return _date(_local_date(value), "d MMM yyyy", str(get_locale()))
+
+
 def time_of_day(value: datetime) -> str:
     """11:30 am."""
     return _time(clock.local(value), "h:mm a", str(get_locale()))
@@ -145,6 +154,11 @@ def notification_text(notification) -> str:
     return notifications.message(notification, when)
 
 
+def act_name(entry) -> str:
+    """What an admin did, as a line of the audit trail."""
+    return str(audit.ACTIONS[entry.action])
+
+
 def initials(name: str) -> str:
     """The first letters of the first and the last word of a name."""
     words = name.split()
@@ -166,6 +180,12 @@ def _unread_notifications() -> int:
     if "unread_notifications" not in g:
         g.unread_notifications = notifications.unread_count(current_user.id)
     return g.unread_notifications
+
+
+def _applications_waiting() -> int:
+    if "applications_waiting" not in g:
+        g.applications_waiting = reports.to_approve()
+    return g.applications_waiting
 
 
 def _local_date(value: datetime | date) -> date:
