@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from flask_babel import gettext as _
 from rapidfuzz import fuzz, process
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import bindparam, case, select
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from domain.errors import NotFound
 from domain.places import fold
 from extensions import db
-from models import Category, Service
+from models import Approval, Category, Offering, Professional, Service, User
 
 MAX_WORDS = 8
 MAX_QUERY = 100
@@ -22,7 +22,9 @@ FOR_A_BEGINNING, FOR_A_TYPO = 0.8, 0.6
 # A typo: at least this alike (0 to 100) and at least this long.
 ALIKE, LONG_ENOUGH = 76, 4
 
-_STOP_WORDS = frozenset("a an and at for i in me my near need of on or please the to with".split())
+_STOP_WORDS = frozenset(
+    ("a", "an", "and", "at", "for", "i", "in", "me", "my", "near", "need", "of", "on", "or", "the", "to", "with")
+)
 # Plumber, plumbing; electrician, electrical; cleaner, cleaning; carpenter, carpentry; repairs.
 _ENDINGS = re.compile(r"(?<=\w{4})(?:ations?|ments?|ings?|ians?|als?|ers?|ry|es|s|e)$")
 _WORDS = re.compile(r"[^\s!-/:-@\[-`{-~\u2010-\u2027]+")
@@ -46,6 +48,24 @@ _ALL = (
 _wanted = aliased(Service)
 _SIBLINGS = _ALL.join(_wanted, _wanted.category_id == Service.category_id).where(
     _wanted.slug == bindparam("slug"), _wanted.retired_at.is_(None)
+)
+_LISTED = (
+    select(Professional)
+    .join(Professional.user)
+    .where(
+        Professional.id == bindparam("professional"),
+        Professional.approval == Approval.APPROVED,
+        Professional.paused.is_(False),
+        User.active.is_(True),
+    )
+    .options(contains_eager(Professional.user), joinedload(Professional.base))
+)
+_OFFERS = (
+    _ALL.join(Offering, Offering.service_id == Service.id)
+    .where(Offering.professional_id == bindparam("professional"))
+    .add_columns(
+        case((Offering.own_price.is_not(None), Offering.own_price), else_=Service.base_price).label("price")
+    )
 )
 
 
@@ -88,6 +108,19 @@ def with_siblings(slug: str) -> list:
     """The service of this slug, and after it the others of its category; nothing when there is none."""
     rows = db.session.execute(_SIBLINGS, {"slug": slug}).all()
     return sorted(rows, key=lambda service: service.slug != slug)
+
+
+def listed(professional_id: int) -> Professional:
+    """A professional whom everybody may find, with the person and the place. Raises NotFound."""
+    found = db.session.scalar(_LISTED, {"professional": professional_id})
+    if found is None:
+        raise NotFound(_("There is no such professional, or they take no bookings now."))
+    return found
+
+
+def offers_of(professional_id: int) -> list:
+    """The services of a professional, as rows with the `price` they ask."""
+    return db.session.execute(_OFFERS, {"professional": professional_id}).all()
 
 
 def matching(words: str) -> list:

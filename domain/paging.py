@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import Enum
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, and_, false, or_
+from sqlalchemy import Select, and_, false, or_, tuple_
 
 from domain.errors import Invalid
 from extensions import db
@@ -58,6 +58,10 @@ def keyset(statement: Select, order: list[tuple], after: str | None = None, size
 
 def following(order: list[tuple], values: list):
     """The condition that a row comes after the one with these sort values."""
+    if len({direction for _column, direction in order}) == 1 and len(order) > 1:
+        # Compared as one value, which an index over these columns can begin at.
+        row, bound = tuple_(*(column for column, _direction in order)), tuple_(*values)
+        return row > bound if order[0][1] == "asc" else row < bound
     condition = false()
     for (column, direction), value in reversed(list(zip(order, values, strict=True))):
         beyond = column > value if direction == "asc" else column < value
