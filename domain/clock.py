@@ -1,5 +1,8 @@
 """What time it is. Everything else asks here, so that tests can hold the clock."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
 
 from babel.dates import format_datetime
@@ -7,10 +10,29 @@ from flask_babel import get_locale
 
 from extensions import settings
 
+_held: ContextVar[datetime | None] = ContextVar("held", default=None)
+
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
-    return datetime.now(UTC)
+    return _held.get() or datetime.now(UTC)
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Hold the clock at a moment within the block, so that invented history has its own dates.
+
+    Only what runs in the block's own context sees it. Raises RuntimeError in production.
+    """
+    if settings.production:
+        raise RuntimeError("the clock of a production site is never held")
+    if moment.tzinfo is None:
+        raise ValueError(f"naive datetime {moment!r}")
+    token = _held.set(moment.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 def today() -> date:
