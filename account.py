@@ -67,7 +67,7 @@ def services():
     professional = professionals.get(current_user.id)
     categories = professionals.catalogue()
     offered = {offering.service_id: offering.own_price for offering in professional.offerings}
-    form = forms.offerings_form([one for category in categories for one in category.services], offered)()
+    form = forms.offerings_form([one for category in categories for one in category.services], offered)
     if form.validate_on_submit():
         with forms.refusals(form):
             professionals.set_offerings(professional, by=current_user, prices=form.prices())

@@ -79,7 +79,7 @@ class MoneyField(Field):
         if self.data is None:
             return ""
         amount = Decimal(self.data) / settings.minor_units
-        return f"{amount:f}" if amount % 1 else str(int(amount))
+        return f"{amount:.{len(str(settings.minor_units)) - 1}f}" if amount % 1 else str(int(amount))
 
     def process_formdata(self, values):
         text = re.sub(r"[\s,₹]", "", values[0][:40]) if values else ""
@@ -275,7 +275,6 @@ def offerings_form(services, offered: dict) -> FlaskForm:
             MoneyField(_("Your price for %(service)s", service=service.name), default=offered.get(service.id)),
         )
     return OfferingsForm()
-
 
 
 # -- Customer -------------------------------------------------------------------------------

@@ -120,7 +120,8 @@ def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
 
 def _opened(file):
     try:
-        return _storage().open(file.id)
+        with _storage().open(file.id) as content:
+            return io.BytesIO(content.read())
     except FileNotFoundError:
         raise NotFound(_("This file is no longer there.")) from None
 
