@@ -4,7 +4,6 @@ VENV := .venv
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 QUICK := not slow and not race and not browser
-LONG := slow or race or browser
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration help clean
 
@@ -15,7 +14,8 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
 
 check: lint test browser-installed  ## everything that must hold before a change is merged
-	$(VENV)/bin/pytest -q -n auto -m "$(LONG)"
+	$(VENV)/bin/pytest -q -m race
+	$(VENV)/bin/pytest -q -n auto -m "(slow or browser) and not race"
 	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "not browser"
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick
@@ -26,9 +26,9 @@ browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real brow
 postgres: $(VENV)/.test $(MO)  ## the quick tests on PostgreSQL
 	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
 
-soak: $(VENV)/.test $(MO)  ## the races at full length on both databases, then the benchmarks at full size
-	SOAK=1 $(VENV)/bin/pytest -q -m race --timeout 3600
-	SOAK=1 TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -m race --timeout 3600
+soak: $(VENV)/.test $(MO)  ## the races for ten times as long on both databases, then the benchmarks at full size
+	RACE_ROUNDS=2000 $(VENV)/bin/pytest -q -m race
+	RACE_ROUNDS=2000 TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -m race
 	$(MAKE) bench
 
 bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md

@@ -16,6 +16,7 @@ from flask_security import hash_password
 from config import ROOT
 from domain import availability, clock, listings, places, pricing, start_codes
 from extensions import db, settings
+from init_db import load_catalogue
 from models import (
     Address,
     Approval,
@@ -210,23 +211,7 @@ def load_reference_data() -> None:
     for row in _rows("cities.csv"):
         if row["nearest_pincode"] in pins:
             _add_city(row)
-    categories = {}
-    for row in _rows("services.csv"):
-        if row["category"] not in categories:
-            categories[row["category"]] = Category(
-                name=row["category"], slug=_slug(row["category"]), position=len(categories)
-            )
-        db.session.add(
-            Service(
-                category=categories[row["category"]],
-                name=row["service"],
-                slug=_slug(row["service"]),
-                description=row["description"],
-                base_price=int(row["base_price_inr"]) * 100,
-                duration_minutes=int(row["duration_minutes"]),
-                created_at=clock.now(),
-            )
-        )
+    load_catalogue()
 
 
 def _user(role: Role, **values) -> User:
@@ -287,10 +272,6 @@ def _add_city(row: dict) -> None:
 def _rows(name: str) -> list[dict]:
     with open(ROOT / "data" / name, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def _slug(name: str) -> str:
-    return "-".join("".join(c.lower() if c.isalnum() else " " for c in name).split())
 
 
 def _saved(row):

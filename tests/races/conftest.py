@@ -1,6 +1,7 @@
 """How races are run: many people, each with a session of their own, let go at the same moment."""
 
 import multiprocessing
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import pytest
 from extensions import begin_write, db
 
 CROWD = 20
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "200"))  # `make soak` plays more
 
 
 def attempt(app, act):

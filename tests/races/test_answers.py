@@ -10,8 +10,7 @@ from domain.errors import DomainError, InvalidTransition
 from extensions import begin_write, db
 from models import Booking, BookingOffer, SlotClaim, Status, User
 from tests import factories
-
-ROUNDS = 200
+from tests.races.conftest import ROUNDS
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(600)]
 

@@ -10,9 +10,7 @@ from domain.errors import Conflict
 from extensions import begin_write, db
 from models import Booking, SlotClaim, Status, User
 from tests import factories
-from tests.races.conftest import CROWD
-
-ROUNDS = 200
+from tests.races.conftest import CROWD, ROUNDS
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(600)]
 
