@@ -26,7 +26,7 @@ _STOP_WORDS = frozenset(
     ("a", "an", "and", "at", "for", "i", "in", "me", "my", "near", "need", "of", "on", "or", "the", "to", "with")
 )
 # Plumber, plumbing; electrician, electrical; cleaner, cleaning; carpenter, carpentry; repairs.
-_ENDINGS = re.compile(r"(?<=\w{4})(?:ations?|ments?|ings?|ians?|als?|ers?|ry|es|s|e)$")
+_ENDINGS = re.compile(r"(?<=\w{4})(?:ations?|ments?|ings?|ians?|als?|ers?|ry|es|e)$|(?<=\w{3})s$")
 _WORDS = re.compile(r"[^\s!-/:-@\[-`{-~\u2010-\u2027]+")
 
 _COLUMNS = (

@@ -184,7 +184,7 @@ def _load_pins():
 
 def _load_cities():
     known = set(db.session.scalars(select(City.id)))
-    spelt = set(db.session.execute(select(CityName.key, CityName.city_id)).tuples())
+    spelt = {tuple(row) for row in db.session.execute(select(CityName.key, CityName.city_id))}
     extra = {}
     for row in _rows("city_names_extra.csv"):
         extra.setdefault(int(row["geonameid"]), []).extend(row["names"].split("|"))
