@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask, current_app, flash, g, render_template, request, session
 from flask_wtf.csrf import CSRFError
+from sqlalchemy import inspect
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
@@ -16,6 +17,7 @@ from whitenoise import WhiteNoise
 import auth
 import commands
 import config
+import identity
 import templating
 from domain import audit, errors, users
 from extensions import (
@@ -90,7 +92,8 @@ def deployment_faults(app: Flask) -> list[str]:
     """What is unsafe about running this site in production, one sentence each."""
     found = config.faults(app.config["SETTINGS"])
     with app.app_context():
-        if users.demo_accounts_exist():
+        # Before the first run of init_db.py there is nobody, and no table either.
+        if inspect(db.engine).has_table("users") and users.demo_accounts_exist():
             found.append("Demo accounts exist: start production on a database without demo data.")
     return found
 
@@ -135,7 +138,7 @@ def _flask_config(settings: config.Settings) -> dict:
         "MAIL_USERNAME": settings.mail_username or None,
         "MAIL_PASSWORD": settings.mail_password or None,
         "MAIL_DEFAULT_SENDER": settings.mail_sender,
-        **auth.security_config(settings),
+        **identity.security_config(settings),
     }
 
 

@@ -1,16 +1,40 @@
 """`flask` commands of the operator."""
 
+import os
+
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from flask_security import hash_password
 
-from domain import bookings, ratings
+from domain import bookings, errors, passwords, ratings, users
 from extensions import begin_write, db
 
 
 def init_app(app: Flask) -> None:
-    for command in (recompute_ratings, check_ratings, run_timers):
+    for command in (create_admin, recompute_ratings, check_ratings, run_timers):
         app.cli.add_command(command)
+
+
+@click.command("create-admin")
+@click.option("--email", envvar="ADMIN_EMAIL", prompt="E-mail address")
+@click.option("--name", envvar="ADMIN_NAME", default="Admin", show_default=True)
+@with_appcontext
+def create_admin(email, name):
+    """Make an account for an admin; the password is asked for, or read from ADMIN_PASSWORD."""
+    password = os.environ.get("ADMIN_PASSWORD") or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if fault := passwords.fault(password):
+        raise click.ClickException(fault)
+    password_hash = hash_password(passwords.normalised(password))
+    begin_write()
+    try:
+        admin = users.add_admin(email=email, name=name, password_hash=password_hash)
+    except errors.Invalid as refusal:
+        raise click.ClickException(refusal.message) from None
+    if admin is None:
+        raise click.ClickException(f"{email} has an account already.")
+    db.session.commit()
+    click.echo(f"{admin.email} can log in as admin now.")
 
 
 @click.command("recompute-ratings")

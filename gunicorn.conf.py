@@ -17,3 +17,15 @@ control_socket_disable = True
 def when_ready(server):
     host, port = server.LISTENERS[0].getsockname()[:2]
     print(f"\nDoorstep is at http://{host}:{port} (stop it with Ctrl-C)\n", flush=True)
+
+
+def post_worker_init(worker):
+    import jobs
+
+    worker.timetable = jobs.start(worker.wsgi)
+
+
+def worker_exit(server, worker):
+    timetable = getattr(worker, "timetable", None)
+    if timetable:
+        timetable.stop()

@@ -9,9 +9,9 @@ import flask_migrate
 from flask_security import hash_password
 from sqlalchemy import exists, select
 
+import config
 import demo
 from app import create_app
-from config import ROOT
 from demo import people
 from domain import clock, places
 from extensions import begin_write, db, settings
@@ -37,7 +37,9 @@ MINOR_UNITS_IN_FILE = 100
 
 
 def main() -> None:
-    with create_app().app_context():
+    chosen = config.load()
+    chosen.instance.mkdir(parents=True, exist_ok=True)
+    with create_app(chosen).app_context():
         prepare()
 
 
@@ -60,7 +62,7 @@ def prepare(size: demo.Size = demo.FULL) -> None:
 def load_catalogue() -> None:
     """The categories and services of data/services.csv."""
     categories = {}
-    with open(ROOT / "data" / "services.csv", encoding="utf-8", newline="") as file:
+    with open(config.ROOT / "data" / "services.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             name = row["category"]
             if name not in categories:
