@@ -14,7 +14,7 @@ bp = Blueprint("public", __name__)
 
 SLOT_DAYS = 14
 # A bigger id is in no database, so its address does not exist.
-PERSON = f"/professionals/<int(max={2**63 - 1}):professional_id>"
+PERSON = "/professionals/<int:professional_id>"
 FILTERS = ("q", "service", "near", "radius", "rating", "price", "day", "time", "sort")
 
 

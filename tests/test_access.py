@@ -1,0 +1,285 @@
+"""Who may open what: every route by every kind of person, against a table."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from domain import clock, files
+from extensions import db
+from models import FileKind, Notification, Status, TimeOff
+from tests import factories
+
+# In this order things are tried, so that strangers come before those whose click changes something.
+PEOPLE = ("anonymous", "blocked", "other_customer", "other_pro", "unapproved", "customer", "pro", "admin")
+
+
+# The answers in the order of PEOPLE: anonymous, blocked, other customer, other professional,
+# unapproved professional, its customer, its professional, admin.
+TABLE = {
+    "login login 403 403 403 403 403 in": """
+        GET /admin-dashboard
+        GET /admin/approvals
+        GET /admin/approvals/<int:professional_id>
+        POST /admin/approvals/<int:professional_id>/approve
+        GET /admin/approvals/<int:professional_id>/reject
+        POST /admin/approvals/<int:professional_id>/reject
+        GET /admin/audit
+        GET /admin/bookings
+        GET /admin/bookings/<int:booking_id>
+        GET /admin/bookings/<int:booking_id>/cancel
+        POST /admin/bookings/<int:booking_id>/cancel
+        GET /admin/bookings/<int:booking_id>/override-code
+        POST /admin/bookings/<int:booking_id>/override-code
+        POST /admin/bookings/<int:booking_id>/reassign
+        GET /admin/people
+        GET /admin/people/<int:user_id>
+        GET /admin/people/<int:user_id>/anonymise
+        POST /admin/people/<int:user_id>/anonymise
+        GET /admin/people/<int:user_id>/block
+        POST /admin/people/<int:user_id>/block
+        POST /admin/people/<int:user_id>/unblock
+        GET /admin/reviews
+        GET /admin/reviews/<int:review_id>/hide
+        POST /admin/reviews/<int:review_id>/hide
+        POST /admin/reviews/<int:review_id>/show
+        GET /admin/search
+        GET /admin/summary
+        GET /service-list
+        GET /service-list/categories/<int:category_id>
+        POST /service-list/categories/<int:category_id>
+        POST /service-list/categories/<int:category_id>/delete
+        POST /service-list/categories/<int:category_id>/restore
+        POST /service-list/categories/<int:category_id>/retire
+        GET /service-list/categories/new
+        POST /service-list/categories/new
+        GET /service-list/services/<int:service_id>
+        POST /service-list/services/<int:service_id>
+        POST /service-list/services/<int:service_id>/delete
+        POST /service-list/services/<int:service_id>/restore
+        POST /service-list/services/<int:service_id>/retire
+        GET /service-list/services/new
+        POST /service-list/services/new
+    """,
+    "in in in in in in in in": """
+        GET /
+        GET /about
+        GET /healthz
+        GET /help
+        POST /language
+        POST /login
+        POST /logout
+        GET /pincodes/<pincode>
+        GET /professionals/<int:professional_id>
+        GET /reset
+        POST /reset
+        POST /reset/<token>
+        GET /search
+        GET /services
+        GET /services/<category_slug>
+        POST /signup
+        POST /signup/professional
+        GET /static/<path:filename>
+    """,
+    "login login in in in in in in": """
+        GET /account/security
+        POST /account/security/sessions
+        GET /change-password
+        POST /change-password
+        GET /notifications
+        GET /notifications/bell
+        POST /notifications/read
+        GET /profile
+        POST /profile
+        POST /recovery-code
+        GET /recovery-codes
+        POST /recovery-codes
+        GET /two-factor
+        POST /two-factor
+        POST /two-factor/<token>
+        GET /verify
+        POST /verify
+    """,
+    "login login 404 403 403 in 403 403": """
+        GET /account/addresses/<int:address_id>
+        POST /account/addresses/<int:address_id>
+        POST /account/addresses/<int:address_id>/remove
+        GET /bookings/<int:booking_id>
+        GET /bookings/<int:booking_id>/cancel
+        POST /bookings/<int:booking_id>/cancel
+        POST /bookings/<int:booking_id>/close
+        GET /bookings/<int:booking_id>/edit
+        POST /bookings/<int:booking_id>/edit
+        GET /bookings/<int:booking_id>/move
+        POST /bookings/<int:booking_id>/move
+        POST /bookings/<int:booking_id>/renew-code
+        GET /bookings/<int:booking_id>/review
+        POST /bookings/<int:booking_id>/review
+    """,
+    "login login 403 404 403 403 in 403": """
+        POST /professional/jobs/<int:booking_id>/accept
+        POST /professional/jobs/<int:booking_id>/cancel
+        POST /professional/jobs/<int:booking_id>/complete
+        POST /professional/jobs/<int:booking_id>/depart
+        POST /professional/jobs/<int:booking_id>/payment
+        POST /professional/jobs/<int:booking_id>/reject
+        POST /professional/jobs/<int:booking_id>/start
+        POST /professional/reviews/<int:review_id>/reply
+        POST /professional/time-off/<int:time_off_id>/remove
+    """,
+    "login login in 403 403 in 403 403": """
+        GET /account/addresses
+        GET /account/addresses/new
+        POST /account/addresses/new
+        GET /book
+        POST /book
+        GET /bookings
+        GET /customer-dashboard
+    """,
+    "404 404 404 404 404 404 404 404": """
+        GET /bootstrap/static/<path:filename>
+        GET /photos/<file_id>
+        GET /two-factor/rescue
+        POST /two-factor/rescue
+        GET /two-factor/select
+        POST /two-factor/select
+    """,
+    "login login 403 in away 403 in 403": """
+        GET /professional/calendar
+        GET /professional/earnings
+        GET /professional/history
+        GET /professional/hours
+        GET /professional/requests
+        GET /professional/reviews
+    """,
+    "login login 403 in in 403 in 403": """
+        GET /professional-dashboard
+        POST /profile/apply-again
+        GET /profile/services
+        POST /profile/services
+    """,
+    "in in away away away away away away": """
+        GET /login
+        GET /signup
+        GET /signup/professional
+    """,
+    "login login 403 in 403 403 in 403": """
+        POST /professional/hours
+        POST /professional/pause
+        POST /professional/time-off
+    """,
+    "away away away away away away away away": """
+        GET /professionals/<int:professional_id>/slots
+        GET /home
+        GET /reset/<token>
+    """,
+    "login login login login login login login login": """
+        GET /two-factor/code
+        POST /two-factor/code
+    """,
+    "login login 403 403 403 403 403 away": """
+        GET /admin/bookings/<int:booking_id>/reassign
+    """,
+    "login login 403 404 away 403 in 403": """
+        GET /professional/jobs/<int:booking_id>
+    """,
+    "login login 404 404 404 404 in in": """
+        GET /files/<file_id>
+    """,
+    "login login 404 404 404 in 404 404": """
+        POST /notifications/<int:notification_id>/read
+    """,
+    "login login away away away away away away": """
+        GET /recovery-code
+    """,
+}
+
+
+def routes(app):
+    """(method, endpoint, rule) of each route that the house answers itself."""
+    return sorted(
+        (method, rule.endpoint, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    )
+
+
+def make_cast():
+    """One of every kind; the customer's and the professional's things are made by make_things."""
+    return {
+        "anonymous": None,
+        "blocked": factories.customer(name="Blocked", active=False),
+        "other_customer": factories.customer(name="Other customer"),
+        "other_pro": factories.professional(name="Other professional"),
+        "unapproved": factories.professional(name="Unapproved", approved=False),
+        "customer": factories.customer(name="Customer"),
+        "pro": factories.professional(name="Professional"),
+        "admin": factories.admin(name="Admin"),
+    }
+
+
+def make_things(cast):
+    """What the variable parts of the rules stand for: the customer's and the professional's own."""
+    customer, pro = cast["customer"], cast["pro"]
+    booking = factories.booking(customer, pro, status=Status.CLOSED)
+    review = factories.review(booking)
+    note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
+    away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
+    db.session.add_all([note, away])
+    resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
+    db.session.commit()
+    return {
+        "booking_id": booking.id,
+        "review_id": review.id,
+        "notification_id": note.id,
+        "time_off_id": away.id,
+        "address_id": customer.addresses[0].id,
+        "file_id": resume.id,
+        "professional_id": pro.id,
+        "user_id": customer.id,
+        "service_id": booking.service_id,
+        "category_id": booking.service.category_id,
+        "category_slug": booking.service.category.slug,
+        "pincode": factories.CITY_PIN,
+        "token": "made-up",
+        "filename": "favicon.svg",
+    }
+
+
+def answer(app, as_, person, method, rule, ids):
+    """in, login, 403 or 404; a GET that leads elsewhere is `away`."""
+    client = as_(person) if person else app.test_client()
+    client.audit = False
+    response = client.open(re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule), method=method)
+    response.close()
+    if response.status_code in (403, 404):
+        return str(response.status_code)
+    assert response.status_code in (200, 302, 303, 400, 409, 422), (method, rule, response.status)
+    if response.status_code not in (302, 303):
+        return "in"
+    if "/login" in response.location:
+        return "login"
+    return "away" if method == "GET" else "in"
+
+
+def expected():
+    """{(method, rule): answers in the order of PEOPLE}."""
+    table = {}
+    for answers, rows in TABLE.items():
+        for row in rows.split("\n"):
+            if row.strip():
+                method, rule = row.split()
+                table[method, rule] = tuple(answers.split())
+    return table
+
+
+def test_every_route_is_in_the_table_and_none_is_gone(site):
+    assert {(method, rule) for method, _endpoint, rule in routes(site)} == set(expected())
+
+
+@pytest.mark.parametrize("method, rule", [pytest.param(*route, id=" ".join(route)) for route in sorted(expected())])
+def test_everybody_gets_in_exactly_where_the_table_says(app, as_, method, rule):
+    cast = make_cast()
+    ids = make_things(cast)
+    answers = tuple(answer(app, as_, cast[who], method, rule, ids) for who in PEOPLE)
+    assert dict(zip(PEOPLE, answers, strict=True)) == dict(zip(PEOPLE, expected()[method, rule], strict=True))
