@@ -3,11 +3,7 @@
 An unknown address and a known one get the same answer after the same work, everywhere.
 """
 
-import base64
 import hashlib
-import os
-import threading
-from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 from flask import (
@@ -24,23 +20,19 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from flask_limiter.util import get_remote_address
 from flask_login import current_user
-from flask_security import MailUtil, PasswordUtil, hash_password
+from flask_security import hash_password
 from flask_security.confirmable import send_confirmation_instructions
-from flask_security.datastore import SQLAlchemyDatastore, UserDatastore
-from flask_security.mail_util import EmailValidateException
 from limits import parse
-from sqlalchemy import inspect, update
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
 import delivery
 import forms
 import templating
-from config import Settings
-from domain import clock, errors, passwords, users
+from domain import passwords, users
 from extensions import begin_write, db, limiter, security, settings
+from identity import FewAtOnce, Letters, Passwords, People
 from models import Role, User
 
 bp = Blueprint("auth", __name__)
@@ -62,107 +54,6 @@ SECOND_STEP = frozenset(
         "static",
     }
 )
-
-
-def security_config(settings: Settings) -> dict:
-    """Flask-Security's part of the configuration."""
-    key = hashlib.sha256(b"second step" + settings.secret_key.encode()).digest()
-    config = {
-        "PASSWORD_SALT": hashlib.sha256(b"passwords" + settings.secret_key.encode()).hexdigest(),
-        "PASSWORD_HASH": "bcrypt",
-        "PASSWORD_SCHEMES": ["bcrypt"],
-        "PASSWORD_HASH_PASSLIB_OPTIONS": {"bcrypt__rounds": 4 if settings.env == "testing" else 12},
-        # What a mailed token says of a password or an address; the token itself is signed.
-        "HASHING_SCHEMES": ["hex_sha256"],
-        "DEPRECATED_HASHING_SCHEMES": [],
-        "DATETIME_FACTORY": clock.now,
-        "RETURN_GENERIC_RESPONSES": True,
-        "API_ENABLED_METHODS": ["session"],
-        "JOIN_USER_ROLES": False,
-        "STATIC_FOLDER": None,
-        "CLI_USERS_NAME": None,
-        "CLI_ROLES_NAME": None,
-        "CHANGEABLE": True,
-        "RECOVERABLE": True,
-        "CONFIRMABLE": settings.confirm_email,
-        "CHANGE_URL": "/change-password",
-        "POST_LOGIN_VIEW": "auth.home",
-        "POST_LOGOUT_VIEW": "public.home",
-        "POST_CHANGE_VIEW": "account.security",
-        "RESET_PASSWORD_WITHIN": timedelta(hours=2),
-        "FRESHNESS": timedelta(hours=1),
-        "FRESHNESS_GRACE_PERIOD": timedelta(minutes=30),
-        "TWO_FACTOR": True,
-        "TWO_FACTOR_ENABLED_METHODS": ["authenticator"],
-        "TWO_FACTOR_AUTHENTICATOR_VALIDITY": 30,
-        "TWO_FACTOR_RESCUE_EMAIL": False,
-        "TWO_FACTOR_SETUP_URL": "/two-factor",
-        "TWO_FACTOR_TOKEN_VALIDATION_URL": "/two-factor/code",
-        "TWO_FACTOR_RESCUE_URL": "/two-factor/rescue",
-        "TWO_FACTOR_SELECT_URL": "/two-factor/select",
-        "TWO_FACTOR_POST_SETUP_VIEW": "account.security",
-        "TOTP_SECRETS": {"1": key.hex()},
-        "TOTP_ISSUER": settings.site_name,
-        "MULTI_FACTOR_RECOVERY_CODES": True,
-        "MULTI_FACTOR_RECOVERY_CODES_N": 8,
-        "MULTI_FACTOR_RECOVERY_CODES_URL": "/recovery-codes",
-        "MULTI_FACTOR_RECOVERY_URL": "/recovery-code",
-        "MULTI_FACTOR_RECOVERY_CODES_KEYS": [base64.urlsafe_b64encode(key)],
-        "EMAIL_HTML": False,
-        "EMAIL_TEMPLATE_CONFIRM": "emails/confirm",
-        "EMAIL_TEMPLATE_PASSWORD_RESET": "emails/reset",
-        "EMAIL_TEMPLATE_PASSWORD_RESET_NOTICE": "emails/password_changed",
-        "EMAIL_TEMPLATE_PASSWORD_CHANGE_NOTICE": "emails/password_changed",
-        "EMAIL_SUBJECT_CONFIRM": _l("Confirm your address"),
-        "EMAIL_SUBJECT_PASSWORD_RESET": _l("Set a new password"),
-        "EMAIL_SUBJECT_PASSWORD_NOTICE": _l("Your password was changed"),
-        "EMAIL_SUBJECT_PASSWORD_CHANGE_NOTICE": _l("Your password was changed"),
-    }
-    config.update({f"MSG_{name}": message for name, message in MESSAGES.items()})
-    return {f"SECURITY_{name}": value for name, value in config.items()}
-
-
-MESSAGES = {
-    "GENERIC_AUTHN_FAILED": (_l("This address and password do not belong together. Check both."), "error"),
-    "UNAUTHENTICATED": (_l("Log in to see this page."), "info"),
-    "REAUTHENTICATION_REQUIRED": (_l("This is about your security: enter your password once more."), "info"),
-    "REAUTHENTICATION_SUCCESSFUL": (_l("Thank you."), "success"),
-    "EMAIL_NOT_PROVIDED": (_l("Enter your e-mail address."), "error"),
-    "INVALID_EMAIL_ADDRESS": (_l("Enter an e-mail address such as name@example.com."), "error"),
-    "PASSWORD_NOT_PROVIDED": (_l("Enter the password."), "error"),
-    "INVALID_PASSWORD": (_l("This is not your password."), "error"),
-    "RETYPE_PASSWORD_MISMATCH": (_l("The two passwords differ. Type the same one twice."), "error"),
-    "PASSWORD_IS_THE_SAME": (_l("This is the password you have. Choose another."), "error"),
-    "PASSWORD_CHANGE": (_l("Your password is changed. Everywhere else you are logged out."), "success"),
-    "PASSWORD_RESET_NO_LOGIN": (_l("Your password is changed. Log in with the new one."), "success"),
-    "PASSWORD_RESET_REQUEST": (
-        _l("If this address has an account, a link to set a new password is on its way to it."),
-        "success",
-    ),
-    "PASSWORD_RESET_EXPIRED": (_l("This link was for %(within)s and is too old now. Ask for a new one."), "error"),
-    "INVALID_RESET_PASSWORD_TOKEN": (_l("This link was used already or is not complete. Ask for a new one."), "error"),
-    "CONFIRMATION_REQUEST": (
-        _l("If this address waits for confirmation, a new link is on its way to it."),
-        "success",
-    ),
-    "CONFIRMATION_EXPIRED": (_l("This link was for %(within)s and is too old now. Ask for a new one."), "error"),
-    "INVALID_CONFIRMATION_TOKEN": (_l("This link is not complete. Ask for a new one."), "error"),
-    "ALREADY_CONFIRMED": (_l("Your address is confirmed already. Log in."), "info"),
-    "EMAIL_CONFIRMED": (_l("Thank you, your address is confirmed. Log in now."), "success"),
-    "TWO_FACTOR_INVALID_TOKEN": (_l("This is not the code of the moment. Enter the one you see now."), "error"),
-    "TWO_FACTOR_LOGIN_SUCCESSFUL": (_l("You are logged in."), "success"),
-    "TWO_FACTOR_CHANGE_METHOD_SUCCESSFUL": (
-        _l("Two-step log-in is on. Make recovery codes now, in case you lose your phone."),
-        "success",
-    ),
-    "TWO_FACTOR_DISABLED": (_l("Two-step log-in is off."), "success"),
-    "TWO_FACTOR_PERMISSION_DENIED": (_l("That took too long. Log in again."), "error"),
-    "TWO_FACTOR_SETUP_EXPIRED": (_l("That took longer than %(within)s. Start again."), "error"),
-    "TWO_FACTOR_METHOD_NOT_AVAILABLE": (_l("Choose one of the ways shown."), "error"),
-    "INVALID_RECOVERY_CODE": (_l("This is not one of your recovery codes, or it was used."), "error"),
-    "NO_RECOVERY_CODES_SETUP": (_l("You have no recovery codes yet."), "info"),
-    "API_ERROR": (_l("This cannot be used. Enter it again."), "error"),
-}
 
 
 def init_app(app: Flask) -> None:
@@ -315,99 +206,6 @@ def _write_to(person, subject, template):
 
 
 # -- Between Flask-Security and the house ---------------------------------------------------
-
-
-class People(SQLAlchemyDatastore, UserDatastore):
-    """Finds people for Flask-Security and writes what it changes about them."""
-
-    def __init__(self, db):
-        SQLAlchemyDatastore.__init__(self, db)
-        UserDatastore.__init__(self, User, Role)
-
-    def find_user(self, case_insensitive=False, **by):
-        if "email" in by:
-            return users.find(by["email"])
-        return users.of_session(by["fs_uniquifier"])
-
-    def put(self, model):
-        return model
-
-    def tf_reset(self, user):
-        super().tf_reset(user)
-        user.mf_recovery_codes = None
-
-    def commit(self):
-        """Write what changed about people, in a transaction that begins now.
-
-        Flask-Security reads, hashes for a third of a second and then writes; on SQLite that
-        write would fail when somebody else wrote in between. Its views run without autoflush,
-        so everything they changed is still here.
-        """
-        changes = [_changes(user) for user in db.session.dirty if isinstance(user, User)]
-        db.session.rollback()
-        if not any(changed for _, _, changed in changes):
-            return
-        begin_write()
-        for user_id, session_name, changed in changes:
-            if changed and not _write(user_id, session_name, changed):
-                db.session.rollback()
-                raise errors.Conflict(_("Your account changed in the meantime. Start again."))
-        db.session.commit()
-
-
-def _changes(user):
-    """A person's id, the session name that was read, and the attributes with new values."""
-    attributes = inspect(user).attrs
-    changed = {one.key: one.value for one in attributes if one.history.has_changes()}
-    before = attributes.fs_uniquifier.history.deleted or [user.fs_uniquifier]
-    return user.id, before[0], changed
-
-
-def _write(user_id, session_name, changed) -> bool:
-    """Only if no other request replaced the session: so that a mailed link works once."""
-    same = (User.id == user_id, User.fs_uniquifier == session_name)
-    return bool(db.session.execute(update(User).where(*same).values(changed)).rowcount)
-
-
-class Passwords(PasswordUtil):
-    def normalize(self, password):
-        return passwords.normalised(password)
-
-    def validate(self, password, is_register, **kwargs):
-        fault = passwords.fault(password)
-        return ([fault] if fault else None), passwords.normalised(password)
-
-
-class Letters(MailUtil):
-    def normalize(self, email):
-        try:
-            return users.normalise_email(email)
-        except errors.Invalid as refusal:
-            raise EmailValidateException(refusal.message) from None
-
-    validate = normalize
-
-    def send_mail(self, template, subject, recipient, sender, body, html, **kwargs):
-        delivery.post(recipient, str(subject), body)
-
-
-class FewAtOnce:
-    """Hashing that leaves a core to the pages, however many people log in."""
-
-    def __init__(self, context):
-        self._context = context
-        self._turn = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
-
-    def hash(self, *args, **kwargs):
-        with self._turn:
-            return self._context.hash(*args, **kwargs)
-
-    def verify(self, *args, **kwargs):
-        with self._turn:
-            return self._context.verify(*args, **kwargs)
-
-    def __getattr__(self, name):
-        return getattr(self._context, name)
 
 
 def _kept_in_house(endpoint, view):

@@ -35,7 +35,7 @@ class LocalStorage:
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise ValueError(f"not a name of ours: {name!r}")
         return self.folder / name[:2] / name
 
@@ -43,3 +43,8 @@ class LocalStorage:
 def new_name() -> str:
     """A name that nobody can guess and no path can hide in."""
     return secrets.token_hex(16)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text could be a name that new_name() made."""
+    return _NAME.fullmatch(text) is not None

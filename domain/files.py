@@ -13,13 +13,13 @@ from flask_babel import gettext as _
 from PIL import Image, ImageOps
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
-from sqlalchemy import event, select
+from sqlalchemy import bindparam, event, select
 
 from domain import clock
 from domain.errors import Invalid, NotFound
 from extensions import db, settings
 from models import Approval, FileKind, Professional, StoredFile, User
-from storage import LocalStorage, new_name
+from storage import LocalStorage, is_name, new_name
 
 MEGABYTE = 1024 * 1024
 LARGEST = 5 * MEGABYTE
@@ -32,6 +32,18 @@ PDF, JPEG = "application/pdf", "image/jpeg"
 # What a document can do by itself; a page of text and pictures needs none of it.
 ACTIVE_KEYS = frozenset(
     {"/JavaScript", "/JS", "/EmbeddedFiles", "/EmbeddedFile", "/EF", "/Launch", "/RichMedia", "/XFA", "/AA"}
+)
+
+_PUBLIC_PHOTO = (
+    select(StoredFile)
+    .join(User, User.photo_id == StoredFile.id)
+    .join(Professional, Professional.id == User.id)
+    .where(
+        StoredFile.id == bindparam("file"),
+        StoredFile.kind == FileKind.PHOTO,
+        User.active.is_(True),
+        Professional.approval == Approval.APPROVED,
+    )
 )
 
 # Unpacking an image takes a hundred megabytes for a moment; one at a time is enough.
@@ -94,7 +106,7 @@ def forget(file_id: str | None) -> None:
 
 def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
     """A file for its owner or an admin; for everybody else there is none."""
-    file = db.session.get(StoredFile, file_id)
+    file = db.session.get(StoredFile, file_id) if is_name(file_id) else None
     if file is None or not (user.is_admin or file.owner_id == user.id):
         raise NotFound(_("There is no such file."))
     return file, _opened(file)
@@ -102,17 +114,7 @@ def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
 
 def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
     """The photo of a professional whom customers can find."""
-    file = db.session.scalar(
-        select(StoredFile)
-        .join(User, User.photo_id == StoredFile.id)
-        .join(Professional, Professional.id == User.id)
-        .where(
-            StoredFile.id == file_id,
-            StoredFile.kind == FileKind.PHOTO,
-            User.active.is_(True),
-            Professional.approval == Approval.APPROVED,
-        )
-    )
+    file = db.session.scalar(_PUBLIC_PHOTO, {"file": file_id}) if is_name(file_id) else None
     if file is None:
         raise NotFound(_("There is no such photo."))
     return file, _opened(file)

@@ -18,6 +18,7 @@ LAYERS = (
     ("auth",),
     ("forms",),
     ("templating",),
+    ("identity",),
     ("domain",),
     ("models",),
     ("delivery",),
