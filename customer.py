@@ -262,6 +262,7 @@ def _booking_page(booking_id):
         steps=_steps(booking),
         code=bookings.start_code(booking, current_user),
         code_locked=booking.code_tries >= settings.policy.code_tries,
+        terms=bookings.cancellation_terms(booking) if "cancel" in actions else None,
         in_touch=booking.status in IN_TOUCH,
         closes_by=booking.completed_at and booking.completed_at + timedelta(hours=settings.policy.auto_close_hours),
         review_form=ReviewForm(formdata=None) if "review" in actions else None,

@@ -101,6 +101,11 @@ def test_a_chosen_time_says_until_when_it_is_free_to_cancel(browser, wish):
     assert "Free to cancel until Tuesday 24 November, 8:00" in page.text
 
 
+def test_the_days_are_named_in_the_readers_language(browser, wish):
+    page = browser.get("/book", query_string=wish(), headers={"Accept-Language": "hi"})
+    assert '<span class="day-name">मंगल</span><span class="day-number">24</span>' in page.text
+
+
 def test_a_taken_time_cannot_be_picked(browser, wish, other_customer, professional):
     factories.booking(other_customer, professional)
     page = browser.get("/book", query_string=wish())
@@ -459,6 +464,7 @@ def test_a_booking_is_not_edited_to_a_foreign_address(browser, customer, other_c
 def test_a_pending_booking_moves_even_within_its_own_slot(browser, customer, professional):
     booking = factories.booking(customer, professional)
     page = browser.get(_page(booking, "/move"))
+    assert f'method="post" action="{_page(booking, "/move")}"' in page.text
     assert "11:30 am</label>" in page.text.replace("\u202f", " ")
     start = factories.at(11, 30, days=1)
     assert browser.post(_page(booking, "/move"), data={"starts_at": start.isoformat()}).status_code == 303
