@@ -1,11 +1,10 @@
 """What a professional opens: the day, requests, jobs, calendar, earnings, reviews and working hours."""
 
-from datetime import time, timedelta
+from datetime import timedelta
 
-from babel.dates import format_time
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
-from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy import func, select
 
@@ -59,6 +58,7 @@ def navigation():
         "professional": g.get("professional"),
         "nav_counts": {"professional.requests": g.get("waiting")},
         "distance_to": _distance_to,
+        "whole_days": schedules.whole_days,
     }
 
 
@@ -93,16 +93,8 @@ def requests():
 
 @bp.get("/professional/calendar")
 def calendar():
-    first = clock.today()
-    days = [first + timedelta(n) for n in range(CALENDAR_DAYS)]
-    planned = schedules.calendar(current_user.id, first, CALENDAR_DAYS)
-    return render_template(
-        "service_professional/calendar.html",
-        days=days,
-        hours=_spoken_hours(days),
-        jobs={day: [job for job in planned if clock.local(job.starts_at).date() == day] for day in days},
-        away=_away(days, schedules.time_off_of(current_user.id)),
-    )
+    days = schedules.calendar(g.professional, clock.today(), CALENDAR_DAYS)
+    return render_template("service_professional/calendar.html", days=days)
 
 
 @bp.get("/professional/history")
@@ -406,27 +398,6 @@ def _greeting(name):
     if hour < 17:
         return _("Good afternoon, %(name)s", name=first)
     return _("Good evening, %(name)s", name=first)
-
-
-def _spoken_hours(days):
-    """The working hours of each day, such as 9:00 am – 6:00 pm."""
-    hours = schedules.hours_of(g.professional)
-    return {
-        day: [f"{_hour(starts)} – {_hour(ends)}" for starts, ends in hours.get(day.weekday(), ())] for day in days
-    }
-
-
-def _hour(minute):
-    return format_time(time(minute // 60 % 24, minute % 60), "h:mm a", locale=get_locale())
-
-
-def _away(days, time_off):
-    """What is off on each day."""
-    edges = {day: (clock.start_of(day), clock.start_of(day + timedelta(1))) for day in days}
-    return {
-        day: [off for off in time_off if off.starts_at < closes and opens < off.ends_at]
-        for day, (opens, closes) in edges.items()
-    }
 
 
 def _distance_to(booking):

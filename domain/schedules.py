@@ -3,7 +3,8 @@
 A change of hours or time off never breaks a booking already made: it only says which it touches.
 """
 
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import Select, and_, delete, insert, or_, select
@@ -30,6 +31,16 @@ DETAILS = (joinedload(Booking.service), joinedload(Booking.customer), joinedload
 
 # {weekday: [(first minute, last minute), ...]}, Monday is 0 and minutes count from midnight.
 Hours = dict[int, list[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Day:
+    """One date of a calendar: when work begins and ends, what is off, and what is planned."""
+
+    date: date
+    hours: list[tuple[datetime, datetime]]
+    time_off: list[TimeOff]
+    bookings: list[Booking]
 
 
 # -- What is planned --------------------------------------------------------------------------
@@ -62,8 +73,22 @@ def jobs(professional_id: int, opens: datetime, closes: datetime | None = None) 
     return list(db.session.scalars(wanted.options(*DETAILS).order_by(Booking.starts_at, Booking.id)))
 
 
-def calendar(professional_id: int, first: date, days: int) -> list[Booking]:
-    """What fills the calendar of some dates: jobs, and requests that still wait for an answer."""
+def calendar(professional: Professional, first: date, days: int) -> list[Day]:
+    """Some dates with their hours, time off, jobs, and requests that still wait for an answer."""
+    hours, time_off = hours_of(professional), time_off_of(professional.id)
+    planned = _planned(professional.id, first, days)
+    return [
+        Day(
+            day,
+            [(_wall(day, starts), _wall(day, ends)) for starts, ends in hours.get(day.weekday(), ())],
+            [off for off in time_off if off.starts_at < _wall(day, 1440) and _wall(day, 0) < off.ends_at],
+            [booking for booking in planned if clock.local(booking.starts_at).date() == day],
+        )
+        for day in (first + timedelta(n) for n in range(days))
+    ]
+
+
+def _planned(professional_id, first, days):
     pending = and_(Booking.status == Status.PENDING, Booking.respond_by > clock.now())
     return list(
         db.session.scalars(
@@ -175,6 +200,13 @@ def time_off_of(professional_id: int) -> list[TimeOff]:
     )
 
 
+def whole_days(off: TimeOff) -> tuple[date, date] | None:
+    """The first and the last date of time off that is made of whole days."""
+    first, end = clock.local(off.starts_at), clock.local(off.ends_at)
+    whole = first.time() == end.time() == time()
+    return (first.date(), end.date() - timedelta(1)) if whole else None
+
+
 def add_time_off(
     professional: Professional, by: User, starts_at: datetime, ends_at: datetime, note: str = ""
 ) -> TimeOff:
@@ -241,6 +273,13 @@ def _joined(weekday, ranges):
         else:
             joined.append((starts, ends))
     return joined
+
+
+def _wall(day, minute):
+    """A time on the clock of the site, as a moment."""
+    if minute == 1440:
+        return clock.start_of(day + timedelta(1))
+    return datetime.combine(day, time(minute // 60, minute % 60), settings.zone).astimezone(UTC)
 
 
 def _fits(booking, hours):

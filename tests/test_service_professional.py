@@ -236,19 +236,21 @@ def test_lists_go_on_after_twenty(browser, book):
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "é", "W251bGwsbnVsbF0", MEGABYTE[:5000]])
 def test_a_made_up_cursor_breaks_nothing(browser, cursor):
-    for address in ("/professional/requests", "/professional/history", "/professional/earnings", "/professional/reviews"):
-        assert browser.get(address, query_string={"after": cursor}).status_code in (200, 422)
+    for name in ("requests", "history", "earnings", "reviews"):
+        assert browser.get(f"/professional/{name}", query_string={"after": cursor}).status_code in (200, 422)
 
 
 def test_history_is_filtered_by_what_became_of_it(browser, book):
     closed = book(Status.CLOSED, starts_at=factories.at(8, days=-1))
-    declined = book(Status.REJECTED, starts_at=factories.at(8, days=-2))
+    service = factories.service("Never done", base_price=77_700)
+    declined = book(Status.REJECTED, starts_at=factories.at(8, days=-2), service=service)
     everything = browser.get("/professional/history").text
     assert url(closed) in everything
     assert url(declined) in everything
     some = browser.get("/professional/history?status=rejected").text
     assert url(declined) in some
     assert url(closed) not in some
+    assert "₹777" not in some, "it earned nothing"
     assert browser.get("/professional/history?status=nonsense").status_code == 200
     assert "None of your jobs ended like this" in browser.get("/professional/history?status=no_show").text
 
@@ -525,6 +527,12 @@ def test_days_that_cannot_be_read_are_pointed_out(browser, days):
     assert answer.status_code == 422
     assert "Please check the form" in answer.text
     assert "<script>alert" not in answer.text
+
+
+def test_days_as_they_were_typed_survive_a_refusal(browser):
+    answer = browser.get("/professional/earnings?from=2026-11-20&to=2026-11-01")
+    assert 'value="2026-11-20"' in answer.text
+    assert 'value="2026-11-01"' in answer.text
 
 
 # -- Reviews ------------------------------------------------------------------------------------

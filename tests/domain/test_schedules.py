@@ -215,7 +215,8 @@ def test_the_calendar_leaves_out_what_will_not_happen(customer, professional):
         factories.booking(customer, professional, status=status, starts_at=factories.at(hour, days=1))
     asked = factories.booking(customer, professional, starts_at=factories.at(14, days=1))
     late = factories.booking(customer, professional, starts_at=factories.at(16, days=1), respond_by=clock.now())
-    assert schedules.calendar(professional.id, clock.today(), 14) == [asked]
+    days = schedules.calendar(professional.professional, clock.today(), 14)
+    assert [booking for day in days for booking in day.bookings] == [asked]
     assert schedules.upcoming(professional.id) == [asked]
     assert list(db.session.scalars(schedules.history(professional.id, Status.EXPIRED)))[-1] == late
 
