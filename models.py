@@ -348,7 +348,20 @@ class Offering(db.Model):
     __tablename__ = "offerings"
     __table_args__ = (
         CheckConstraint("own_price >= 0", name="own_price"),
-        Index("ix_offerings_near", "service_id", "listed", "lat", "lon", "rating"),
+        # Everything that a search near a place compares or sorts by, so that it reads the index alone.
+        Index(
+            "ix_offerings_near",
+            "service_id",
+            "listed",
+            "lat",
+            "lon",
+            "rating",
+            "radius_km",
+            "rank",
+            "experience_years",
+            "own_price",
+            "professional_id",
+        ),
         Index("ix_offerings_best", "service_id", "listed", "rank", "professional_id"),
     )
     professional_id: Mapped[int] = mapped_column(

@@ -313,7 +313,23 @@ def upgrade():
         sa.PrimaryKeyConstraint("professional_id", "service_id", name=op.f("pk_offerings")),
     )
     op.create_index("ix_offerings_best", "offerings", ["service_id", "listed", "rank", "professional_id"], unique=False)
-    op.create_index("ix_offerings_near", "offerings", ["service_id", "listed", "lat", "lon", "rating"], unique=False)
+    op.create_index(
+        "ix_offerings_near",
+        "offerings",
+        [
+            "service_id",
+            "listed",
+            "lat",
+            "lon",
+            "rating",
+            "radius_km",
+            "rank",
+            "experience_years",
+            "own_price",
+            "professional_id",
+        ],
+        unique=False,
+    )
     op.create_table(
         "time_off",
         sa.Column("id", Id, nullable=False),
