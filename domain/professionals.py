@@ -1,6 +1,7 @@
 """A professional's profile, what they offer at what price, and whether they may work here."""
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
@@ -16,19 +17,19 @@ MOST_OFFERINGS = 60
 # Amounts are in minor units: ₹10,00,000.00 is more than any job at home.
 HIGHEST_PRICE = 1_000_000_00
 LANGUAGES = {
-    "as": "অসমীয়া",
-    "bn": "বাংলা",
-    "en": "English",
-    "gu": "ગુજરાતી",
-    "hi": "हिन्दी",
-    "kn": "ಕನ್ನಡ",
-    "ml": "മലയാളം",
-    "mr": "मराठी",
-    "or": "ଓଡ଼ିଆ",
-    "pa": "ਪੰਜਾਬੀ",
-    "ta": "தமிழ்",
-    "te": "తెలుగు",
-    "ur": "اردو",
+    "as": _l("Assamese"),
+    "bn": _l("Bengali"),
+    "en": _l("English"),
+    "gu": _l("Gujarati"),
+    "hi": _l("Hindi"),
+    "kn": _l("Kannada"),
+    "ml": _l("Malayalam"),
+    "mr": _l("Marathi"),
+    "or": _l("Odia"),
+    "pa": _l("Punjabi"),
+    "ta": _l("Tamil"),
+    "te": _l("Telugu"),
+    "ur": _l("Urdu"),
 }
 
 
