@@ -222,11 +222,13 @@ def reassign(booking_id):
 
 def _booking_page(booking_id):
     booking = lookups.booking(booking_id, by=current_user)
+    entries = audit.of("booking", booking_id)
     return render_template(
         "admin/booking.html",
         booking=booking,
         offers=lookups.offers_of(booking),
-        entries=audit.of("booking", booking_id),
+        entries=entries,
+        names=audit.names_in(entries),
         actions=bookings.available_actions(booking, current_user),
     )
 

@@ -41,7 +41,8 @@ def summary():
 @bp.get("/admin/audit", endpoint="audit")
 def trail():
     form = forms.AuditForm(request.args)
-    page = None
+    page, names = None, {}
     if form.validate():
         page = audit.page(form.action.data, form.admin.data, request.args.get("after"))
-    return render_template("admin/audit.html", form=form, page=page), 422 if form.errors else 200
+        names = audit.names_in(page.items)
+    return render_template("admin/audit.html", form=form, page=page, names=names), 422 if form.errors else 200

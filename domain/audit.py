@@ -68,6 +68,13 @@ def page(action: str | None = None, actor_id: int | None = None, after: str | No
     return keyset(entries, [(AuditEntry.id, "desc")], after)
 
 
+def names_in(entries: list[AuditEntry]) -> dict[int, str]:
+    """The names of the people whom entries are about, by id."""
+    ids = {entry.subject_id for entry in entries if entry.subject_type == "user"}
+    ids |= {entry.detail[side] for entry in entries for side in ("former", "to") if side in entry.detail}
+    return dict(db.session.execute(select(User.id, User.name).where(User.id.in_(ids))).all()) if ids else {}
+
+
 def of(subject_type: str, subject_id: int, most: int = 20) -> list[AuditEntry]:
     """The last acts upon one person, booking, service, category or review, newest first."""
     return list(

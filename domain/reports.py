@@ -81,14 +81,14 @@ class Period:
 
 def period(first: date | None = None, last: date | None = None) -> Period:
     """The days that were asked for; without an answer, the last 30. Raises Invalid."""
+    if any(day and not 2000 <= day.year < 2100 for day in (first, last)):
+        raise Invalid(_("Choose days of this century."), "first")
     last = last or clock.today()
     first = first or last - timedelta(days=USUAL_DAYS - 1)
-    if not 2000 <= first.year <= last.year + 1 <= 2101:
-        raise Invalid(_("Choose days of this century."), "from_day")
     if first > last:
-        raise Invalid(_("The first day must not be after the last."), "from_day")
+        raise Invalid(_("The first day must not be after the last."), "first")
     if (last - first).days >= MOST_DAYS:
-        raise Invalid(_("Choose at most one year."), "from_day")
+        raise Invalid(_("Choose at most one year."), "first")
     return Period(first, last)
 
 

@@ -249,7 +249,12 @@ def _change(one, values, by, action, subject_type):
     for name, (_before, value) in changes.items():
         setattr(one, name, value)
     _flush(one)
-    audit.record(by, action, subject_type, one.id, name=one.name, changes=changes)
+    told = {name: [_in_words(name, value) for value in pair] for name, pair in changes.items()}
+    audit.record(by, action, subject_type, one.id, name=one.name, changes=told)
+
+
+def _in_words(name, value):
+    return db.session.get(Category, value).name if name == "category_id" else value
 
 
 def _save(made):
