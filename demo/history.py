@@ -154,32 +154,32 @@ def _life(cast: Cast, plan: Plan) -> Script:
         booking_id = _request(cast, plan)
     if booking_id is None or plan.fate in ("pending", "asked just now"):
         return
+    booking = db.session.get_one(Booking, booking_id)
     if plan.fate == "expired":
-        yield _booking(booking_id).respond_by + timedelta(seconds=30)
+        yield booking.respond_by + timedelta(seconds=30)
         bookings.expire_due()
         return
     if plan.fate == "moved":
         yield clock.now() + timedelta(minutes=2)
-        _move(cast, plan, booking_id)
-    yield from _answer(cast, plan, booking_id)
-    if _booking(booking_id).status is not Status.ACCEPTED or plan.fate in ("accepted", "soon", "later today"):
+        _move(cast, plan, booking)
+    yield from _answer(cast, plan, booking)
+    if booking.status is not Status.ACCEPTED or plan.fate in ("accepted", "soon", "later today"):
         return
     if plan.fate.startswith("cancelled"):
-        yield from _cancellation(cast, plan, booking_id)
+        yield from _cancellation(cast, plan, booking)
         return
     if plan.fate == "reassigned":
         yield clock.now() + timedelta(minutes=30)
-        _reassign(cast, booking_id)
-    yield from _work(cast, plan, booking_id)
-    if _booking(booking_id).status is Status.COMPLETED:
-        yield from _aftermath(cast, plan, booking_id)
+        _reassign(cast, booking)
+    yield from _work(cast, plan, booking)
+    if booking.status is Status.COMPLETED:
+        yield from _aftermath(cast, plan, booking)
 
 
-def _answer(cast, plan, booking_id):
-    booking, rng = _booking(booking_id), plan.rng
+def _answer(cast, plan, booking):
+    rng = plan.rng
     delay = timedelta(minutes=min(3 + rng.expovariate(1 / 25), 240))
     yield min(clock.now() + delay, booking.respond_by - timedelta(minutes=2))
-    booking = _booking(booking_id)
     if plan.fate == "rejected":
         bookings.reject(booking, _worker(cast, booking), cast.words.reason("decline"))
         return
@@ -192,35 +192,32 @@ def _answer(cast, plan, booking_id):
         elif _is_free(worker.id, booking):
             bookings.accept(booking, worker)
             return
-    if _booking(booking_id).status is Status.PENDING:
+    if booking.status is Status.PENDING:
         yield booking.respond_by + timedelta(seconds=30)
         bookings.expire_due()
 
 
-def _cancellation(cast, plan, booking_id):
-    booking, rng = _booking(booking_id), plan.rng
+def _cancellation(cast, plan, booking):
+    rng = plan.rng
     now, last = clock.now(), booking.starts_at - timedelta(minutes=10)
     soon = now + timedelta(minutes=rng.randint(10, 120))
     late = max(booking.starts_at - timedelta(minutes=rng.randint(20, 170)), now + timedelta(minutes=6))
     yield min(last, late if plan.fate in ("cancelled late", "cancelled by professional") else soon)
-    booking = _booking(booking_id)
     who = {"professional": _worker(cast, booking), "admin": cast.admin}
     by = who.get(plan.fate.split()[-1], cast.clients[booking.customer_id].user)
     bookings.cancel(booking, by, cast.words.reason(by.role.value))
 
 
-def _work(cast, plan, booking_id):
+def _work(cast, plan, booking):
     """On the way, there, done and paid, as far as the fate goes."""
     rng = plan.rng
-    starts_at = _booking(booking_id).starts_at
+    starts_at = booking.starts_at
     depart_at = starts_at - timedelta(minutes=rng.randint(15, 40))
     yield max(min(depart_at, cast.until - timedelta(minutes=5)), starts_at - timedelta(hours=2, minutes=50))
-    booking = _booking(booking_id)
     bookings.depart(booking, _worker(cast, booking))
     if plan.fate == "en_route":
         return
     yield min(starts_at + timedelta(minutes=rng.randint(-5, 8)), cast.until - timedelta(minutes=1))
-    booking = _booking(booking_id)
     if plan.fate == "started without code":
         bookings.override_code(booking, cast.admin, cast.words.reason("override"))
     else:
@@ -229,34 +226,30 @@ def _work(cast, plan, booking_id):
     if plan.fate == "in_progress":
         return
     yield clock.now() + (booking.ends_at - booking.starts_at) * rng.uniform(0.75, 1.1)
-    booking = _booking(booking_id)
     bookings.complete(booking, _worker(cast, booking))
 
 
-def _aftermath(cast, plan, booking_id):
+def _aftermath(cast, plan, booking):
     rng = plan.rng
     if rng.random() < 0.95:
         yield clock.now() + timedelta(minutes=rng.randint(2, 12))
-        booking = _booking(booking_id)
         bookings.record_payment(booking, _worker(cast, booking), rng.choice((PaymentMethod.CASH, PaymentMethod.UPI)))
     if plan.fate == "completed":
         return
     if plan.fate == "paid today" or rng.random() < 0.6:
         yield clock.now() + timedelta(minutes=10 if plan.fate == "paid today" else rng.randint(10, 700))
-        booking = _booking(booking_id)
         bookings.close(booking, cast.clients[booking.customer_id].user)
     else:
-        yield _booking(booking_id).completed_at + timedelta(hours=settings.policy.auto_close_hours, seconds=30)
+        yield booking.completed_at + timedelta(hours=settings.policy.auto_close_hours, seconds=30)
         bookings.close_due()
     guest = plan.customer or plan.professional
     if plan.fate != "unreviewed" and rng.random() < (0.9 if guest else 0.75):
-        yield from _review(cast, plan, booking_id)
+        yield from _review(cast, plan, booking)
 
 
-def _review(cast, plan, booking_id):
+def _review(cast, plan, booking):
     rng = plan.rng
     yield clock.now() + timedelta(minutes=5 + rng.expovariate(1 / 900))
-    booking = _booking(booking_id)
     worker = cast.workers[booking.professional_id]
     rating = rng.choice((1, 1, 2)) if rng.random() < 0.05 else min(max(round(rng.gauss(worker.skill, 0.8)), 1), 5)
     words = cast.words.review(booking.service.name, rating)
@@ -266,8 +259,7 @@ def _review(cast, plan, booking_id):
         reviews.reply(review, worker.user, cast.words.reply(rating))
 
 
-def _move(cast, plan, booking_id):
-    booking = _booking(booking_id)
+def _move(cast, plan, booking):
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     opens = booking.starts_at + timedelta(hours=20)
     found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4))
@@ -278,8 +270,7 @@ def _move(cast, plan, booking_id):
             return  # they are busy themselves then, and leave it as it is
 
 
-def _reassign(cast, booking_id):
-    booking = _booking(booking_id)
+def _reassign(cast, booking):
     for candidate in bookings.replacements(booking):
         if candidate.professional_id in cast.workers:
             bookings.reassign(booking, cast.admin, candidate.professional_id, cast.words.reason("reassign"))
@@ -358,7 +349,7 @@ def _slot(plan, service, workers):
     closes = plan.closes
     if plan.fate in ("completed", "paid today"):
         closes -= timedelta(minutes=service.duration_minutes)
-    if plan.fate == "in_progress" and service.duration_minutes < 45:
+    if plan.fate == "in_progress" and service.duration_minutes < 30:
         return None, None
     found = availability.free_between(durations, plan.opens, closes)
     person = next((person for person in durations if person in found), None)
@@ -373,10 +364,6 @@ def _is_free(professional_id, booking):
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     starts_at = booking.starts_at
     return availability.free_between({professional_id: minutes}, starts_at, starts_at + timedelta(minutes=1))
-
-
-def _booking(booking_id: int) -> Booking:
-    return db.session.get_one(Booking, booking_id)
 
 
 def _worker(cast, booking):
