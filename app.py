@@ -195,7 +195,11 @@ def _register_error_pages(app: Flask) -> None:
         if page_now is None or status == 404:
             return _error_page(status, error.message)
         flash(error.message, "danger")
-        return page_now(), status
+        try:
+            return page_now(), status
+        except errors.DomainError:
+            # Meanwhile the page is no longer theirs either.
+            return _error_page(status, error.message)
 
     @app.errorhandler(CSRFError)
     def refuse_forgery(error):

@@ -96,6 +96,16 @@ class MoneyField(Field):
         self.data = int(amount)
 
 
+class WholeNumberField(IntegerField):
+    """A whole number as people write it; one of hundreds of digits is none."""
+
+    def process_formdata(self, valuelist):
+        if valuelist and len(valuelist[0]) > 19:
+            self.data = None
+            raise ValueError(_("Enter a whole number."))
+        super().process_formdata(valuelist)
+
+
 class MomentField(HiddenField):
     """A moment that a page carries along, in ISO format with its offset; its data is in UTC."""
 
@@ -201,12 +211,12 @@ class ProfessionalSignUpForm(SignUpForm):
         [DataRequired(_l("Enter the PIN code of the place you start from.")), Length(max=10)],
         filters=[tidy],
     )
-    radius_km = IntegerField(
+    radius_km = WholeNumberField(
         _l("How far you travel, in km"),
         [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
         default=10,
     )
-    experience_years = IntegerField(
+    experience_years = WholeNumberField(
         _l("Years of experience"),
         [InputRequired(_l("Enter your years of experience, 0 to 70.")), NumberRange(0, 70)],
         default=0,
@@ -222,7 +232,7 @@ class ProfileForm(FlaskForm):
 
 class ProfessionalProfileForm(ProfileForm):
     bio = TextAreaField(_l("About your work"), [Length(max=2000)], filters=[tidy])
-    experience_years = IntegerField(
+    experience_years = WholeNumberField(
         _l("Years of experience"),
         [InputRequired(_l("Enter your years of experience, 0 to 70.")), NumberRange(0, 70)],
     )
@@ -230,7 +240,7 @@ class ProfessionalProfileForm(ProfileForm):
     pincode = StringField(
         _l("PIN code you start from"), [DataRequired(_l("Enter a PIN code.")), Length(max=10)], filters=[tidy]
     )
-    radius_km = IntegerField(
+    radius_km = WholeNumberField(
         _l("How far you travel, in km"),
         [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
     )
@@ -311,7 +321,7 @@ class CancelForm(FlaskForm):
 
 
 class ReviewForm(FlaskForm):
-    rating = IntegerField(_l("Your rating"), [InputRequired(_l("Choose one to five stars."))])
+    rating = WholeNumberField(_l("Your rating"), [InputRequired(_l("Choose one to five stars."))])
     comment = TextAreaField(_l("Your words"), [Length(max=2000)], filters=[tidy])
 
 
@@ -502,7 +512,7 @@ class BookingsForm(PeriodForm):
     professional = StringField(_l("Professional"), [Length(max=100)], filters=[tidy])
     service = SelectField(_l("Service"), [Optional()], coerce=lambda value: int(value) if value else None)
     reference = StringField(_l("Reference"), [Length(max=30)], filters=[tidy])
-    customer = IntegerField(_l("Customer"), [Optional(), ROW])
+    customer = WholeNumberField(_l("Customer"), [Optional(), ROW])
     late = BooleanField(_l("Only late jobs"))
     locked = BooleanField(_l("Only with a locked start code"))
 
@@ -514,12 +524,12 @@ class ReviewsForm(Asked):
     stars = SelectField(
         _l("Stars"), [Optional()], choices=one_of(((n, n) for n in "54321"), _l("All stars"))
     )
-    review = IntegerField(_l("Review"), [Optional(), ROW])
+    review = WholeNumberField(_l("Review"), [Optional(), ROW])
 
 
 class AuditForm(Asked):
     action = SelectField(_l("Act"), [Optional()], choices=one_of(audit.ACTIONS.items(), _l("All acts")))
-    admin = IntegerField(_l("Admin"), [Optional(), ROW])
+    admin = WholeNumberField(_l("Admin"), [Optional(), ROW])
 
 
 class ReasonForm(FlaskForm):
@@ -535,7 +545,7 @@ class ReassignForm(ReasonForm):
 class CategoryForm(FlaskForm):
     name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=80)], filters=[tidy])
     slug = StringField(_l("Address on the site"), [Length(max=80)], filters=[tidy])
-    position = IntegerField(_l("Place in the list"), [Optional(), NumberRange(0, 1000)])
+    position = WholeNumberField(_l("Place in the list"), [Optional(), NumberRange(0, 1000)])
 
 
 class ServiceForm(FlaskForm):
@@ -544,7 +554,7 @@ class ServiceForm(FlaskForm):
     slug = StringField(_l("Address on the site"), [Length(max=140)], filters=[tidy])
     description = TextAreaField(_l("Description"), [Length(max=1000)], filters=[tidy])
     base_price = MoneyField(_l("Base price"), [InputRequired(_l("Enter a price."))])
-    duration_minutes = IntegerField(
+    duration_minutes = WholeNumberField(
         _l("Duration in minutes"),
         [InputRequired(_l("Enter a duration, 15 to 720 minutes.")), NumberRange(15, 720)],
     )

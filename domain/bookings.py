@@ -8,7 +8,7 @@ from sqlalchemy import Select, exists, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from domain import audit, availability, clock, matching, start_codes
-from domain.errors import Invalid, InvalidTransition, NotFound, WrongCode
+from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import TO_CLOSE, UNANSWERED, Party, add_event, locked, move, rule_for, tell
 from domain.transitions import available_actions as available_actions
 from extensions import db, settings
@@ -107,7 +107,10 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
     now = clock.now()
     if rule.by is Party.OFFERED:
         move(booking, rule, by, professional_id=by.id, accepted_at=now)
-        availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
+        try:
+            availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
+        except Conflict as busy:
+            raise Conflict(_("You already have a booking at that time.")) from busy
         _settle_offers(booking, by)
     else:
         move(booking, rule, by, accepted_at=now)

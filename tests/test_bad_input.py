@@ -1,0 +1,212 @@
+"""Every form with everything that people and machines type into forms: never a 500, and nothing of
+another person's comes back."""
+
+import itertools
+from datetime import timedelta
+
+import html5lib
+import pytest
+
+from domain import clock
+from extensions import db
+from models import BookingOffer, Status, TimeOff
+from tests import factories
+
+MEGABYTE = 1024 * 1024
+SECRET = "Whispering Bamboo Lane 77"
+NASTY = {
+    "nothing": "",
+    "huge": "x" * MEGABYTE,
+    "a tag": "<script>alert(1)</script>\"'>",
+    "quotes": "Robert'); DROP TABLE users;--",
+    "emoji": "👩🏽‍🔧" * 20,
+    "right to left": "שלום \u202e عليكم",
+    "a null byte": "a\x00b",
+    "half a pair": "\ud800",
+    "a negative number": "-1",
+    "a number beyond all": "9" * 400,
+    "not a number": "NaN",
+    "an early date": "0001-01-01T00:00:00+00:00",
+    "a past day": "2001-01-01",
+    "a list": "1,2,3",
+    "a path": "../../../etc/passwd",
+    "a template": "{{7*7}}%s%n${7*7}",
+}
+# Pages with forms for each role; the braces are filled with what `things` made.
+PAGES = {
+    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/"),
+    "customer": (
+        "/profile",
+        "/account/addresses/new",
+        "/account/addresses/{address}",
+        "/account/security",
+        "/change-password",
+        "/two-factor",
+        "/recovery-codes",
+        "/notifications",
+        "/book?professional_id={professional}&service_id={service}",
+        "/book?professional_id=any&service_id={service}",
+        "/bookings",
+        "/bookings/{pending}",
+        "/bookings/{pending}/edit",
+        "/bookings/{pending}/move",
+        "/bookings/{pending}/cancel",
+        "/bookings/{closed}/review",
+    ),
+    "professional": (
+        "/profile",
+        "/profile/services",
+        "/professional-dashboard",
+        "/professional/hours",
+        "/professional/earnings",
+        "/professional/history",
+        "/professional/reviews",
+        "/professional/jobs/{pending}",
+        "/professional/jobs/{offered}",
+        "/professional/jobs/{accepted}",
+        "/professional/jobs/{completed}",
+    ),
+    "admin": (
+        "/profile",
+        "/admin-dashboard",
+        "/admin/search",
+        "/admin/summary",
+        "/admin/approvals/{unapproved}",
+        "/admin/approvals/{unapproved}/reject",
+        "/admin/people",
+        "/admin/people/{customer}",
+        "/admin/people/{customer}/block",
+        "/admin/people/{customer}/anonymise",
+        "/admin/bookings",
+        "/admin/bookings/{accepted}",
+        "/admin/bookings/{accepted}/cancel",
+        "/admin/bookings/{accepted}/reassign",
+        "/admin/bookings/{accepted}/override-code",
+        "/admin/reviews",
+        "/admin/audit",
+        "/service-list/categories/new",
+        "/service-list/services/new",
+        "/service-list/services/{service}",
+    ),
+}
+ROLE_PAGES = [pytest.param(role, page, id=f"{role} {page}") for role, pages in PAGES.items() for page in pages]
+# Leaving is not an input, and the language is asked everywhere.
+SKIPPED = ("/logout", "/language")
+
+
+@pytest.fixture
+def things(customer, professional, other_professional, unapproved_professional, other_customer):
+    """Bookings in the states that have forms, and a neighbour whose data must never show."""
+    neighbour = factories.address(other_customer, line=SECRET)
+    soon = factories.at(11)
+    made = {
+        "pending": factories.booking(customer, professional, starts_at=factories.at(11, days=1)),
+        "accepted": factories.booking(customer, professional, starts_at=soon, status=Status.ACCEPTED),
+        "completed": factories.booking(customer, professional, status=Status.COMPLETED),
+        "closed": factories.booking(customer, professional, status=Status.CLOSED),
+        "offered": factories.booking(customer, None, starts_at=factories.at(15, days=2)),
+    }
+    reviewed = factories.booking(customer, professional, status=Status.CLOSED)
+    factories.review(reviewed)
+    theirs = factories.booking(other_customer, other_professional, address_line=SECRET)
+    db.session.add(
+        BookingOffer(
+            booking_id=made["offered"].id,
+            professional_id=professional.id,
+            position=1,
+            created_at=clock.now(),
+        )
+    )
+    db.session.add(
+        TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
+    )
+    db.session.commit()
+    return {
+        **{name: booking.id for name, booking in made.items()},
+        "address": customer.addresses[0].id,
+        "professional": professional.id,
+        "unapproved": unapproved_professional.id,
+        "customer": customer.id,
+        "service": factories.service().id,
+        "foreign": (theirs.id, neighbour.id, other_customer.id, 0, 10**12),
+    }
+
+
+@pytest.fixture
+def forms_of(request, app, as_, things):
+    """forms_of(role, page) answers the browser of the role and the forms that the page has."""
+
+    def find(role, page):
+        client = app.test_client() if role == "anonymous" else as_(request.getfixturevalue(role))
+        client.audit = False
+        path = page.format(**things)
+        response = client.get(path)
+        if response.status_code == 409:
+            # An earlier value was good enough, and the booking has moved on.
+            return client, []
+        assert response.status_code == 200, (path, response.status)
+        tree = html5lib.parse(response.text, namespaceHTMLElements=False)
+        forms = [_form(form, path) for form in tree.iter("form")]
+        return client, [form for form in forms if not form["action"].startswith(SKIPPED)]
+
+    return find
+
+
+def _form(form, path):
+    fields = {}
+    for field in form.iter():
+        if field.tag not in ("input", "select", "textarea") or not field.get("name"):
+            continue
+        value = field.get("value", "") if field.tag == "input" else (field.text or "")
+        if field.tag == "select":
+            chosen = [one.get("value", "") for one in field.iter("option") if one.get("selected") is not None]
+            value = chosen[0] if chosen else ""
+        if field.get("type") in ("radio", "checkbox") and field.get("checked") is None:
+            fields.setdefault(field.get("name"), "")
+        elif field.get("type") != "submit":
+            fields[field.get("name")] = value
+    fields.pop("csrf_token", None)
+    return {
+        "action": form.get("action") or path,
+        "method": (form.get("method") or "get").upper(),
+        "fields": fields,
+    }
+
+
+def _send(client, form, values):
+    # A lone surrogate cannot be sent as UTF-8; what a browser-less client would send is three bytes.
+    values = {name: value.encode("utf-8", "surrogatepass") for name, value in values.items()}
+    if form["method"] == "GET":
+        values = {name: value[:2000] for name, value in values.items()}
+        return client.get(form["action"], query_string=values)
+    return client.post(form["action"], data=values)
+
+
+def _check(role, form, values, response):
+    said = (form["action"], form["method"], {name: value[:40] for name, value in values.items()})
+    assert response.status_code < 500, (response.status, said)
+    body = response.text
+    if role != "admin":
+        assert SECRET not in body, said
+    assert "<script>alert(1)" not in body, said
+    response.close()
+
+
+@pytest.mark.parametrize(("role", "page"), ROLE_PAGES)
+def test_forms_full_of_one_odd_value_are_answered(forms_of, role, page):
+    for name in ("nothing", "a tag", "half a pair", "a number beyond all"):
+        client, forms = forms_of(role, page)
+        for form in forms:
+            values = dict.fromkeys(form["fields"], NASTY[name])
+            _check(role, form, values, _send(client, form, values))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("role", "page"), ROLE_PAGES)
+def test_each_field_with_each_odd_value_is_answered(forms_of, things, role, page):
+    client, forms = forms_of(role, page)
+    odd = [*NASTY.values(), *map(str, things["foreign"])]
+    for form, value in itertools.product(forms, odd):
+        for field in form["fields"]:
+            values = {**form["fields"], field: value}
+            _check(role, form, values, _send(client, form, values))
