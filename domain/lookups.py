@@ -1,13 +1,13 @@
 """How an admin finds people, bookings and services: by name, mail, phone, PIN code or reference.
 
-Every lookup reads an index and stops after a fixed number of rows, however large the site is.
+A search reads indexes and stops after a fixed number of rows, however large the site is.
 """
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import and_, false, func, or_, select, union_all
+from sqlalchemy import String, and_, false, func, or_, select, type_coerce, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from domain import bookings, clock, people, places
@@ -128,9 +128,9 @@ class Wanted:
 
 
 def booking_page(wanted: Wanted, by: User, after: str | None = None) -> Page:
-    """A page of bookings: the newest first, or by the day of the visit when days are given."""
+    """A page of bookings: the newest first, or by the visit when days or one person are given."""
     found = _with_people(bookings.visible_to(by)).where(*_conditions(wanted))
-    if wanted.first or wanted.last:
+    if wanted.first or wanted.last or wanted.customer_id or _number(wanted.professional):
         return keyset(found, [(Booking.starts_at, "desc"), (Booking.id, "desc")], after)
     return keyset(found, [(Booking.id, "desc")], after)
 
@@ -227,7 +227,8 @@ def review(review_id: int) -> Review:
 
 def _conditions(wanted):
     if wanted.status is Status.EXPIRED:
-        yield or_(Booking.status == Status.EXPIRED, _overdue())
+        yield _unsorted(Booking.status).in_((Status.EXPIRED.value, Status.PENDING.value))
+        yield or_(Booking.status == Status.EXPIRED, Booking.respond_by <= clock.now())
     elif wanted.status is Status.PENDING:
         yield and_(Booking.status == Status.PENDING, Booking.respond_by > clock.now())
     elif wanted.status:
@@ -252,10 +253,6 @@ def _conditions(wanted):
         yield code_locked()
 
 
-def _overdue():
-    return and_(Booking.status == Status.PENDING, Booking.respond_by <= clock.now())
-
-
 def _in_place(text):
     """In one PIN code, or around a city; a place that nobody knows has no bookings."""
     place = places.resolve(text)
@@ -264,17 +261,28 @@ def _in_place(text):
     if place.pincode and place.pincode == text.strip():
         return Booking.pincode == place.pincode
     near, _square = places.within(place.lat, place.lon, PinCode.lat, PinCode.lon, CITY_KM)
-    return Booking.pincode.in_(select(PinCode.pincode).where(near))
+    return _unsorted(Booking.pincode).in_(select(PinCode.pincode).where(near))
+
+
+def _unsorted(column):
+    """A column without its index: of many matches the list is walked from its end until the page
+    is full, where the index would fetch and sort every one of them."""
+    return type_coerce(column, String) + ""
 
 
 def _by_professional(text):
     text = " ".join(text.lower().split())
-    if text.isascii() and text.isdecimal() and len(text) < 16:
-        return Booking.professional_id == int(text)
+    if number := _number(text):
+        return Booking.professional_id == number
     named = select(User.id).where(
         User.role == Role.PROFESSIONAL, or_(people.begins(User.name_key, text), people.begins(User.email, text))
     )
     return Booking.professional_id.in_(named)
+
+
+def _number(text):
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def _with_people(found):

@@ -53,9 +53,7 @@ def like(text: str, most: int) -> list[User]:
     )
 
 
-def page(
-    role: Role | None = None, state: State | None = None, text: str = "", after: str | None = None
-) -> Page:
+def page(role: Role | None = None, state: State | None = None, text: str = "", after: str | None = None) -> Page:
     """A page of accounts, newest first."""
     found = select(User).options(joinedload(User.professional))
     if role:

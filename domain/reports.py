@@ -134,7 +134,7 @@ def overview() -> Overview:
         select(
             _number(Booking.created_at >= week),
             _number(Booking.created_at >= week - a_week, Booking.created_at <= now - a_week),
-            _number(Booking.created_at >= week, Booking.status == Status.CLOSED),
+            _number(Booking.created_at >= week, of=_status_is(Status.CLOSED)),
             _tally(ratings.SUM),
             _tally(ratings.COUNT),
             _waiting_number(),
@@ -252,9 +252,7 @@ def stars(asked: Period) -> Stars:
     found = dict(
         db.session.execute(
             select(Review.rating, func.count())
-            .where(
-                Review.created_at >= asked.starts, Review.created_at < asked.ends, Review.hidden_at.is_(None)
-            )
+            .where(Review.created_at >= asked.starts, Review.created_at < asked.ends, Review.hidden_at.is_(None))
             .group_by(Review.rating)
         ).all()
     )
@@ -303,11 +301,17 @@ def _status_now():
 
 
 def _done():
-    return func.sum(case((Booking.status.in_((Status.COMPLETED, Status.CLOSED)), 1), else_=0))
+    return _status_is(Status.COMPLETED, Status.CLOSED)
 
 
-def _number(*conditions):
-    return select(func.count()).select_from(Booking).where(*conditions).scalar_subquery()
+def _status_is(*statuses):
+    return func.coalesce(func.sum(case((Booking.status.in_(statuses), 1), else_=0)), 0)
+
+
+def _number(*conditions, of=None):
+    """How many bookings meet the conditions, or what else to count of them."""
+    counted = func.count() if of is None else of
+    return select(counted).select_from(Booking).where(*conditions).scalar_subquery()
 
 
 def _capped(*conditions):

@@ -50,9 +50,7 @@ def category(category_id: int) -> Category:
 
 
 def service(service_id: int) -> Service:
-    found = db.session.scalar(
-        select(Service).where(Service.id == service_id).options(joinedload(Service.category))
-    )
+    found = db.session.scalar(select(Service).where(Service.id == service_id).options(joinedload(Service.category)))
     if found is None:
         raise NotFound(_("There is no such service."))
     return found

@@ -61,7 +61,9 @@ def busy_site(number):
         one = factories.booking(customer, person, status=Status.CLOSED)
         factories.review(one)
         for status in (Status.ACCEPTED, Status.PENDING):
-            factories.booking(customer, person, status=status, starts_at=factories.at(10 if status is Status.PENDING else 15, days=1))
+            factories.booking(
+                customer, person, status=status, starts_at=factories.at(10 if status is Status.PENDING else 15, days=1)
+            )
         audit.record(admin, "block", "user", customer.id, reason="so")
     db.session.commit()
 
@@ -163,7 +165,17 @@ def test_odd_filters_find_nothing_or_are_refused(browser, booking, text):
     for address, names in {
         "/admin/search": ("q",),
         "/admin/people": ("q", "role", "state", "after"),
-        "/admin/bookings": ("place", "professional", "reference", "status", "service", "from", "to", "customer", "after"),
+        "/admin/bookings": (
+            "place",
+            "professional",
+            "reference",
+            "status",
+            "service",
+            "from",
+            "to",
+            "customer",
+            "after",
+        ),
         "/admin/reviews": ("shown", "stars", "review", "after"),
         "/admin/audit": ("action", "admin", "after"),
         "/admin/summary": ("from", "to"),
@@ -305,7 +317,12 @@ def test_a_booking_is_cancelled_with_a_reason(browser, booking):
 def test_a_booking_is_reassigned_to_somebody_free(browser, booking, other_professional):
     address = f"/admin/bookings/{booking.id}/reassign"
     assert other_professional.name in browser.get(address).text
-    for data in ({}, {"reason": "ill"}, {"professional_id": "x", "reason": "ill"}, {"professional_id": other_professional.id}):
+    for data in (
+        {},
+        {"reason": "ill"},
+        {"professional_id": "x", "reason": "ill"},
+        {"professional_id": other_professional.id},
+    ):
         assert browser.post(address, data=data).status_code == 422
     data = {"professional_id": other_professional.id, "reason": "Dev is ill"}
     assert browser.post(address, data=data).status_code == 302
@@ -348,7 +365,15 @@ def test_the_code_is_overridden_with_a_reason(browser, booking):
 def test_a_booking_s_page_tells_its_whole_story(browser, booking):
     browser.post(f"/admin/bookings/{booking.id}/cancel", data={"reason": "The area is flooded"})
     page = browser.get(f"/admin/bookings/{booking.id}").text
-    for words in ("DS-1000", "Requested", "Cancelled", "The area is flooded", "from 127.0.0.1", "GST", "No payment noted"):
+    for words in (
+        "DS-1000",
+        "Requested",
+        "Cancelled",
+        "The area is flooded",
+        "from 127.0.0.1",
+        "GST",
+        "No payment noted",
+    ):
         assert words in page
     assert db.session.scalar(select(func.count()).select_from(BookingEvent)) == 2
 
@@ -497,7 +522,14 @@ def test_one_box_finds_people_bookings_and_services(browser, customer, professio
     def found(text):
         return browser.get("/admin/search", query_string={"q": text}).text.split("<h1", 1)[1]
 
-    for text in ("asha", "ASHA RAO", "asha@example", customer.phone, customer.phone[3:], customer.phone[3:8] + " " + customer.phone[8:]):
+    for text in (
+        "asha",
+        "ASHA RAO",
+        "asha@example",
+        customer.phone,
+        customer.phone[3:],
+        customer.phone[3:8] + " " + customer.phone[8:],
+    ):
         assert f'/admin/people/{customer.id}"' in found(text), text
     for text in ("asha", "dev menon", booking.reference, booking.reference.lower(), "560001"):
         assert f'/admin/bookings/{booking.id}"' in found(text), text
@@ -516,7 +548,14 @@ def test_the_summary_counts_what_was_asked_for(browser, frozen, customer, profes
 
 
 @pytest.mark.parametrize(
-    "days", ["from=2026-11-23&to=2026-11-01", "from=2024-01-01&to=2026-01-01", "from=yesterday", "from=0001-01-01", "to=9999-12-31"]
+    "days",
+    [
+        "from=2026-11-23&to=2026-11-01",
+        "from=2024-01-01&to=2026-01-01",
+        "from=yesterday",
+        "from=0001-01-01",
+        "to=9999-12-31",
+    ],
 )
 def test_a_summary_of_impossible_days_is_refused(browser, days):
     answer = browser.get(f"/admin/summary?{days}")
