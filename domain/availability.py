@@ -55,6 +55,11 @@ class _Calendar:
 # Tables and not classes: a statement of classes goes the longer way through the ORM.
 _hours, _off, _claims = WorkingHours.__table__.c, TimeOff.__table__.c, SlotClaim.__table__.c
 
+_CLAIMS = select(_claims.professional_id, _claims.bucket).where(
+    _claims.professional_id.in_(bindparam("ids", expanding=True)),
+    _claims.bucket >= bindparam("first"),
+    _claims.bucket < bindparam("last"),
+)
 _HOURS_AND_CLAIMS = union_all(
     select(
         _hours.professional_id,
@@ -119,13 +124,20 @@ def shared_slots(
 def next_slots(durations: dict[int, int]) -> dict[int, datetime | None]:
     """The next free start within 14 days of each professional, given {id: minutes of work}.
 
-    Two queries when everybody is free within three days, and at most four.
+    Two queries when everybody is free within three days, and else a third for the later claims.
     """
-    today = clock.today()
-    found = _first_free(durations, today, NEAR_DAYS)
-    missing = {person: minutes for person, minutes in durations.items() if found[person] is None}
-    if missing:
-        found |= _first_free(missing, today + timedelta(NEAR_DAYS), FAR_DAYS - NEAR_DAYS)
+    today, later = clock.today(), clock.today() + timedelta(NEAR_DAYS)
+    window = _bookable()
+    calendars = _calendars(durations, today, NEAR_DAYS, FAR_DAYS)
+    found = {
+        person: _first_of(calendars[person], today, NEAR_DAYS, minutes, *window)
+        for person, minutes in durations.items()
+    }
+    busy = [person for person, start in found.items() if start is None]
+    if busy:
+        _add_claims(calendars, busy, later, FAR_DAYS - NEAR_DAYS)
+    for person in busy:
+        found[person] = _first_of(calendars[person], later, FAR_DAYS - NEAR_DAYS, durations[person], *window)
     return found
 
 
@@ -255,11 +267,12 @@ def _bookable():
     return now + policy.lead_minutes * 60, now + policy.horizon_days * 86_400
 
 
-def _calendars(ids, from_day, days):
-    """The calendars of several professionals over a window, in two queries."""
+def _calendars(ids, from_day, days, days_off=0):
+    """The calendars of several professionals over a window, in two queries; time off may be known
+    for longer than claims are."""
     calendars = {person: _Calendar({}, set(), []) for person in ids}
-    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days))
-    window = {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
+    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days_off or days))
+    window = _claims_between(from_day, days)
     connection = db.session.connection()
     for person, weekday, start, end in connection.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
         if weekday < 0:
@@ -270,6 +283,19 @@ def _calendars(ids, from_day, days):
     for person, starts_at, ends_at in connection.execute(_TIME_OFF, away):
         calendars[person].off.append((bucket_of(starts_at), -(-int(ends_at.timestamp()) // BUCKET_SECONDS)))
     return calendars
+
+
+def _add_claims(calendars, ids, from_day, days):
+    """What is claimed on later days, for calendars that are known otherwise."""
+    later = {"ids": ids, **_claims_between(from_day, days)}
+    for person, bucket in db.session.connection().execute(_CLAIMS, later):
+        calendars[person].claimed.add(bucket)
+
+
+def _claims_between(from_day, days):
+    # A day more, because work and its buffer may end after midnight.
+    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days))
+    return {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
 
 
 def _first_free(durations, from_day, days, earliest=0.0, latest=float("inf")):

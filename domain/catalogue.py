@@ -85,7 +85,7 @@ class Group:
 
 def services() -> list:
     """All services that can be booked, in the order of the catalogue."""
-    return db.session.execute(_ALL).all()
+    return db.session.connection().execute(_ALL).all()
 
 
 def categories() -> list[Group]:
@@ -106,7 +106,7 @@ def category(slug: str) -> Group:
 
 def with_siblings(slug: str) -> list:
     """The service of this slug, and after it the others of its category; nothing when there is none."""
-    rows = db.session.execute(_SIBLINGS, {"slug": slug}).all()
+    rows = db.session.connection().execute(_SIBLINGS, {"slug": slug}).all()
     return sorted(rows, key=lambda service: service.slug != slug)
 
 

@@ -172,7 +172,7 @@ def _page(asked, service, place):
         bool(asked.after),
     )
     size = LOOKED_AT if asked.day is not None else paging.SIZE
-    rows = db.session.execute(statement, {**values, "size": size + 1}).all()
+    rows = db.session.connection().execute(statement, {**values, "size": size + 1}).all()
     scanned, more = rows[:size], len(rows) > size
     if asked.day is None:
         slots = availability.next_slots(dict.fromkeys((row.id for row in scanned), service.duration_minutes))
@@ -220,30 +220,34 @@ def _hours(asked, service):
 
 # -- The statements, each built once ----------------------------------------------------------
 
+# Tables and not classes: a statement of classes goes the longer way through the ORM.
+_offers, _people, _users = Offering.__table__.c, Professional.__table__.c, User.__table__.c
+_pins, _hours_of = PinCode.__table__.c, WorkingHours.__table__.c
+
 _price = case(
-    (Offering.own_price.is_not(None), Offering.own_price), else_=bindparam("base_price", type_=Offering.own_price.type)
+    (_offers.own_price.is_not(None), _offers.own_price), else_=bindparam("base_price", type_=_offers.own_price.type)
 )
-_box, _square = places.near(Offering.lat, Offering.lon)
+_box, _square = places.near(_offers.lat, _offers.lon)
 _reached = and_(
     _box,
     _square <= bindparam("square_radius"),
-    _square <= Offering.radius_km * Offering.radius_km,
+    _square <= _offers.radius_km * _offers.radius_km,
 )
-_rated = func.coalesce(Offering.rating, 0.0)
-_id = (Offering.professional_id, int)
+_rated = func.coalesce(_offers.rating, 0.0)
+_id = (_offers.professional_id, int)
 
 
 def _keys(sort, near):
     """What is sorted by: the columns and their types. All run in one direction, see _DOWNWARDS."""
     if sort == "rating":
-        return (_rated, float), (Offering.rank, float), _id
+        return (_rated, float), (_offers.rank, float), _id
     if sort == "distance":
         return (_square, float), _id
     if sort == "experience":
-        return (Offering.experience_years, int), (Offering.rank, float), _id
+        return (_offers.experience_years, int), (_offers.rank, float), _id
     if sort == "price":
         return (_price, int), _id
-    return (Offering.rank - _square * bindparam("per_square") if near else Offering.rank, float), _id
+    return (_offers.rank - _square * bindparam("per_square") if near else _offers.rank, float), _id
 
 
 _DOWNWARDS = frozenset({"best", "rating", "experience"})
@@ -255,25 +259,25 @@ def _statement(sort, near, rated, priced, timed, following):
     keys = [column for column, _kind in _keys(sort, near)]
     direction = "desc" if sort in _DOWNWARDS else "asc"
     found = select(
-        Offering.professional_id,
-        Offering.experience_years,
+        _offers.professional_id,
+        _offers.experience_years,
         _price.label("price"),
         *([_square.label("square")] if near else []),
         *(key.label(f"key_{n}") for n, key in enumerate(keys)),
-    ).where(Offering.service_id == bindparam("service"), Offering.listed.is_(True))
+    ).where(_offers.service_id == bindparam("service"), _offers.listed.is_(True))
     if near:
         found = found.where(_reached)
     if rated:
-        found = found.where(Offering.rating >= bindparam("rating"))
+        found = found.where(_offers.rating >= bindparam("rating"))
     if priced:
         found = found.where(_price <= bindparam("price"))
     if timed:
         found = found.where(
             exists().where(
-                WorkingHours.professional_id == Offering.professional_id,
-                WorkingHours.weekday == bindparam("weekday"),
-                WorkingHours.starts_minute < bindparam("before"),
-                WorkingHours.ends_minute >= bindparam("until"),
+                _hours_of.professional_id == _offers.professional_id,
+                _hours_of.weekday == bindparam("weekday"),
+                _hours_of.starts_minute < bindparam("before"),
+                _hours_of.ends_minute >= bindparam("until"),
             )
         )
     if following:
@@ -284,35 +288,35 @@ def _statement(sort, near, rated, priced, timed, following):
     return (
         select(
             ordered.c.professional_id.label("id"),
-            User.name,
-            User.photo_id,
-            Professional.rating_sum,
-            Professional.rating_count,
+            _users.name,
+            _users.photo_id,
+            _people.rating_sum,
+            _people.rating_count,
             ordered.c.experience_years,
-            PinCode.place,
-            PinCode.geo,
+            _pins.place,
+            _pins.geo,
             ordered.c.price,
             *([ordered.c.square] if near else []),
             *named,
         )
         .select_from(ordered)
-        .join(Professional, Professional.id == ordered.c.professional_id)
-        .join(User, User.id == Professional.id)
-        .join(PinCode, PinCode.pincode == Professional.base_pincode)
+        .join(Professional.__table__, _people.id == ordered.c.professional_id)
+        .join(User.__table__, _users.id == _people.id)
+        .join(PinCode.__table__, _pins.pincode == _people.base_pincode)
         .order_by(*(getattr(key, direction)() for key in named))
     )
 
 
 @functools.cache
 def _count_near():
-    box, square = places.near(Professional.lat, Professional.lon)
+    box, square = places.near(_people.lat, _people.lon)
     people = (
-        select(Professional.id)
+        select(_people.id)
         .where(
             box,
             square <= bindparam("square_radius"),
-            square <= Professional.radius_km * Professional.radius_km,
-            exists().where(Offering.professional_id == Professional.id, Offering.listed.is_(True)),
+            square <= _people.radius_km * _people.radius_km,
+            exists().where(_offers.professional_id == _people.id, _offers.listed.is_(True)),
         )
         .limit(MOST_COUNTED)
     )

@@ -48,7 +48,9 @@ def test_an_exact_name_comes_first_and_then_its_category(app):
     assert "Flush tank repair" in found[1:]
 
 
-@pytest.mark.parametrize("words", ["", "  ", "xyzzy", "😀", "‏مرحبا", "a", "the", "<script>", "'; DROP TABLE x; --", "\x00"])
+@pytest.mark.parametrize(
+    "words", ["", "  ", "xyzzy", "😀", "\u200fمرحبا", "a", "the", "<script>", "'; DROP TABLE x; --", "\x00"]
+)
 def test_other_words_find_nothing(app, words):
     assert names(words) == []
 
