@@ -253,4 +253,5 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
 
 
 if __name__ == "__main__":
-    os.execvp("gunicorn", ["gunicorn", "app:create_app()"])
+    os.chdir(config.ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])

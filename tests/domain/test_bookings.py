@@ -82,7 +82,15 @@ def test_those_who_were_asked_see_an_offer(offered, professional, other_professi
 
 @pytest.mark.parametrize(
     "text, expected",
-    [("DS-10042", 42), ("ds-10042", 42), (" 10042 ", 42), ("DS-3", None), ("DS-", None), ("१००४२", None), ("9" * 40, None)],
+    [
+        ("DS-10042", 42),
+        ("ds-10042", 42),
+        (" 10042 ", 42),
+        ("DS-3", None),
+        ("DS-", None),
+        ("१००४२", None),
+        ("9" * 40, None),
+    ],
 )
 def test_a_reference_leads_to_its_booking(text, expected):
     assert bookings.id_of_reference(text) == expected
