@@ -379,13 +379,17 @@ def test_a_blocked_person_is_cut_off_on_the_next_request(as_, customer, admin):
 @pytest.fixture
 def strict_site(app, settings):
     """strict_site(confirm_email=True) is a browser on a site with other settings."""
+    others = []
 
     def made(**changed):
-        other = application.create_app(dataclasses.replace(settings, **changed))
-        browser.watch_sessions(other)
-        return other.test_client()
+        others.append(application.create_app(dataclasses.replace(settings, **changed)))
+        browser.watch_sessions(others[-1])
+        return others[-1].test_client()
 
-    return made
+    yield made
+    for other in others:
+        with other.app_context():
+            db.engine.dispose()
 
 
 def test_with_confirmation_the_mailed_link_opens_the_account(strict_site, settings, letters):
