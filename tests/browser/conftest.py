@@ -1,0 +1,100 @@
+"""Chromium, and sites of their own for it to visit."""
+
+import dataclasses
+import shutil
+from contextlib import contextmanager
+
+import pytest
+import time_machine
+from playwright.sync_api import sync_playwright
+
+import app as application
+import demo
+import init_db
+from extensions import db
+from tests import databases, factories
+from tests.browser.serving import serve
+from tests.browser.visitor import Visitor
+from tests.conftest import MONDAY
+
+ADMIN = "gita@example.com"
+ADMIN_PASSWORD = "a lantern in the window"
+# A town: enough that every list has rows and every state is there.
+TOWN = demo.Size(cities=1, professionals=14, customers=12, bookings=84)
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-quic",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or "/usr/bin/chromium", args=list(ARGUMENTS)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(settings, template, worker_name):
+    """A new site with places, services and an admin, and nobody else. It is Monday, nine in the morning."""
+    name = f"{worker_name}-browser"
+    uploads = databases.folder() / f"{name}-uploads"
+    shutil.rmtree(uploads, ignore_errors=True)
+    databases.fresh(name, template)
+    with _prepared(settings, name, uploads):
+        factories.admin(name="Gita Iyer", email=ADMIN, password=ADMIN_PASSWORD)
+    with _serving(settings, name, uploads) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def town(settings, template, worker_name):
+    """A site with the people and bookings of a first look; tests only look at it."""
+    uploads = databases.folder() / "browser-town-uploads"
+    with databases.only_once("browser-town") as first:
+        if first:
+            databases.fresh("browser-town", template)
+            with _prepared(settings, "browser-town", uploads), time_machine.travel(MONDAY, tick=False):
+                init_db.prepare(TOWN)
+    name = f"{worker_name}-town"
+    databases.fresh(name, "browser-town")
+    with _serving(settings, name, uploads) as site:
+        yield site
+
+
+@pytest.fixture
+def visit(chromium):
+    """visit(site, width=390, ...) is one person's browser."""
+    visitors = []
+
+    def come(site, **looks):
+        visitors.append(Visitor(chromium, site.address, **looks))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.leave()
+
+
+@contextmanager
+def _prepared(settings, name, uploads):
+    """An application on the database of this name, before it is served."""
+    app = application.create_app(
+        dataclasses.replace(settings, database_url=databases.url(name), upload_dir=uploads)
+    )
+    with app.app_context():
+        yield
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _serving(settings, name, uploads):
+    folder = databases.folder() / f"{name}-site"
+    shutil.rmtree(folder, ignore_errors=True)
+    return serve(folder, databases.url(name), uploads, settings.secret_key, MONDAY)
