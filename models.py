@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from extensions import db
 
@@ -214,8 +214,8 @@ class User(db.Model, UserMixin):
     __tablename__ = "users"
     __table_args__ = (
         Index("ix_users_role_id", "role", "id"),
-        Index("ix_users_phone", "phone"),
-        Index("ix_users_name_key", "name_key"),
+        Index("ix_users_phone", "phone", postgresql_ops={"phone": "text_pattern_ops"}),
+        Index("ix_users_name_key", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     role: Mapped[Role] = mapped_column(_enum(Role, "role"))
@@ -241,6 +241,15 @@ class User(db.Model, UserMixin):
 
     professional: Mapped["Professional | None"] = relationship(back_populates="user")
     addresses: Mapped[list["Address"]] = relationship(back_populates="customer")
+    later_names: Mapped[list["LaterName"]] = relationship(cascade="all, delete-orphan")
+
+    @validates("name")
+    def _keep_keys(self, _attribute, name: str) -> str:
+        self.name_key = name.lower()[:120]
+        words = self.name_key.split()
+        keys = {" ".join(words[first:]) for first in range(1, len(words))}
+        self.later_names = [LaterName(key=key) for key in sorted(keys)]
+        return name
 
     @property
     def roles(self) -> list[Role]:
@@ -261,6 +270,15 @@ class User(db.Model, UserMixin):
     @property
     def is_professional(self) -> bool:
         return self.role is Role.PROFESSIONAL
+
+
+class LaterName(db.Model):
+    """A name from its second, third ... word on, so that "rao" finds Asha Rao through an index."""
+
+    __tablename__ = "later_names"
+    __table_args__ = (Index("ix_later_names_key", "key", postgresql_ops={"key": "text_pattern_ops"}),)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
 
 
 class Address(db.Model):

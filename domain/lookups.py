@@ -275,7 +275,7 @@ def _by_professional(text):
     if number := _number(text):
         return Booking.professional_id == number
     named = select(User.id).where(
-        User.role == Role.PROFESSIONAL, or_(people.begins(User.name_key, text), people.begins(User.email, text))
+        User.role == Role.PROFESSIONAL, or_(people.named(text), people.begins(User.email, text))
     )
     return Booking.professional_id.in_(named)
 

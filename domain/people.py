@@ -1,4 +1,4 @@
-"""How an admin finds people: by the beginning of a name, mail or phone, by PIN code, role and state.
+"""How an admin finds people: by the beginning of any of their names, mail or phone, by PIN code, role and state.
 
 Every lookup reads an index and stops after a fixed number of rows, however large the site is.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from domain.errors import NotFound
 from domain.paging import Page, keyset
 from extensions import db, settings
-from models import Address, Approval, Offering, Professional, Role, User
+from models import Address, Approval, LaterName, Offering, Professional, Role, User
 
 FEWEST_PHONE_DIGITS = 4
 
@@ -27,12 +27,13 @@ class State(StrEnum):
 
 
 def like(text: str, most: int) -> list[User]:
-    """People whose name, mail or phone begins like this, or who live or work at this PIN code.
+    """People one of whose names, whose mail or phone begins like this, or who live or work at this PIN code.
 
     The text is in lower case."""
     # One select for each index, each of them cut short: a common name costs no more than a rare one.
     asked = [
         select(User.id).where(begins(User.name_key, text)),
+        select(LaterName.user_id).where(begins(LaterName.key, text)),
         select(User.id).where(begins(User.email, text)),
         *(select(User.id).where(begins(User.phone, number)) for number in _as_phone(text)),
     ]
@@ -67,7 +68,7 @@ def page(role: Role | None = None, state: State | None = None, text: str = "", a
     text = " ".join(text.lower().split())
     if text:
         numbers = [begins(User.phone, number) for number in _as_phone(text)]
-        found = found.where(or_(begins(User.name_key, text), begins(User.email, text), *numbers))
+        found = found.where(or_(named(text), begins(User.email, text), *numbers))
     return keyset(found, [(User.id, "desc")], after)
 
 
@@ -119,6 +120,12 @@ def _applications(approval):
 
 
 # -- Small print ------------------------------------------------------------------------------
+
+
+def named(text):
+    """A user one of whose names begins like this."""
+    later = select(LaterName.user_id).where(begins(LaterName.key, text))
+    return or_(begins(User.name_key, text), User.id.in_(later))
 
 
 def begins(column, text):

@@ -126,7 +126,7 @@ def change_profile(
     number = normalise_phone(phone)
     if user.is_professional and number is None:
         raise Invalid(_("Enter a phone number, so that customers can reach you."), field="phone")
-    user.name, user.name_key = _name(name)
+    user.name = _name(name)
     user.phone = number
     if photo is not None or drop_photo:
         files.forget(user.photo_id)
@@ -231,7 +231,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
     if _has_live_bookings(user):
         raise Invalid(_("There are bookings under way. Cancel or finish them first."))
     user.name = _("Former professional") if user.is_professional else _("Former user")
-    user.name_key, user.email = user.name.lower(), f"former-{user.id}@invalid"
+    user.email = f"former-{user.id}@invalid"
     user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
     user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
@@ -289,12 +289,10 @@ def _has_live_bookings(user):
 
 
 def _new_user(role, email, name, password_hash, *, phone="", locale=None, demo=False, confirmed=False):
-    shown, key = _name(name)
     person = User(
         role=role,
         email=normalise_email(email),
-        name=shown,
-        name_key=key,
+        name=_name(name),
         phone=normalise_phone(phone),
         password=password_hash,
         locale=locale,
@@ -317,7 +315,7 @@ def _name(text):
         raise Invalid(_("Enter your name."), field="name")
     if len(name) > LONGEST_NAME:
         raise Invalid(_("Use at most %(count)s characters for your name.", count=LONGEST_NAME), field="name")
-    return name, name.lower()[:LONGEST_NAME]
+    return name
 
 
 def _line(text):

@@ -224,7 +224,6 @@ def _user(role: Role, **values) -> User:
                 "role": role,
                 "email": f"person{number}@example.com",
                 "name": name,
-                "name_key": name.lower(),
                 "phone": f"+9199999{number:05}",
                 "created_at": clock.now(),
                 "confirmed_at": clock.now(),

@@ -123,9 +123,20 @@ def upgrade():
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("fs_uniquifier", name=op.f("uq_users_fs_uniquifier")),
     )
-    op.create_index("ix_users_name_key", "users", ["name_key"], unique=False)
-    op.create_index("ix_users_phone", "users", ["phone"], unique=False)
+    begins = "text_pattern_ops"
+    op.create_index("ix_users_name_key", "users", ["name_key"], postgresql_ops={"name_key": begins})
+    op.create_index("ix_users_phone", "users", ["phone"], postgresql_ops={"phone": begins})
     op.create_index("ix_users_role_id", "users", ["role", "id"], unique=False)
+    op.create_table(
+        "later_names",
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_later_names_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", "key", name=op.f("pk_later_names")),
+    )
+    op.create_index("ix_later_names_key", "later_names", ["key"], postgresql_ops={"key": begins})
     op.create_table(
         "addresses",
         sa.Column("id", Id, nullable=False),
@@ -542,6 +553,7 @@ def downgrade():
         "city_names",
         "audit_entries",
         "addresses",
+        "later_names",
         "users",
         "services",
         "cities",
