@@ -105,10 +105,9 @@ def fold(text: str) -> str:
 
 def distance_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     """Kilometres between two points, by the formula that searches use."""
-    cosine, slope = _cosine(lat1)
+    at = area(lat1, lon1, 1)
     up, across = lat2 - lat1, lon2 - lon1
-    east = across * (cosine - slope * up)
-    return KM_PER_DEGREE * math.sqrt(up * up + east * east)
+    return math.sqrt(max(up * up * at["tall"] + across * across * (at["wide"] - at["narrowing"] * up), 0.0))
 
 
 def within(
@@ -127,34 +126,36 @@ def near(lat_column, lon_column, binds: dict | None = None):
     parameters area() gives."""
     bind = binds or {name: bindparam(name) for name in area(0, 0, 1)}
     up, across = lat_column - bind["at_lat"], lon_column - bind["at_lon"]
-    north = up * bind["per_degree"]
-    east = across * (bind["cosine"] - bind["slope"] * up)
+    square = up * up * bind["tall"] + across * across * (bind["wide"] - bind["narrowing"] * up)
     box = and_(
         lat_column >= bind["south"],
         lat_column <= bind["north"],
         lon_column >= bind["west"],
         lon_column <= bind["east"],
     )
-    return box, north * north + east * east
+    return box, square
 
 
 def area(lat: float, lon: float, radius_km: float) -> dict[str, float]:
-    """The parameters of near() for a point and a radius."""
-    cosine, slope = _cosine(lat)
-    tall = radius_km / KM_PER_DEGREE
-    narrowest = max(math.cos(math.radians(min(abs(lat) + tall, 89))), 0.01)
+    """The parameters of near() for a point and a radius.
+
+    `tall` and `wide` are the squares of a degree's length in km, north and east; `narrowing` is how
+    much `wide` loses halfway to a place one degree north.
+    """
+    angle, high = math.radians(lat), radius_km / KM_PER_DEGREE
+    narrowest = max(math.cos(math.radians(min(abs(lat) + high, 89))), 0.01)
     # A little more than the radius, so that rounding never cuts off its edge.
-    tall, wide = tall * 1.001, tall * 1.001 / narrowest
+    high, broad = high * 1.001, high * 1.001 / narrowest
     return {
         "at_lat": lat,
         "at_lon": lon,
-        "per_degree": KM_PER_DEGREE,
-        "cosine": cosine * KM_PER_DEGREE,
-        "slope": slope * KM_PER_DEGREE,
-        "south": lat - tall,
-        "north": lat + tall,
-        "west": lon - wide,
-        "east": lon + wide,
+        "tall": KM_PER_DEGREE**2,
+        "wide": (KM_PER_DEGREE * math.cos(angle)) ** 2,
+        "narrowing": KM_PER_DEGREE**2 * math.sin(2 * angle) * math.pi / 360,
+        "south": lat - high,
+        "north": lat + high,
+        "west": lon - broad,
+        "east": lon + broad,
     }
 
 
@@ -162,12 +163,6 @@ def load_directory() -> None:
     """Put the PIN codes, the cities and their names into the database; what is there stays."""
     _load_pins()
     _load_cities()
-
-
-def _cosine(lat):
-    """The cosine of a latitude, and how much less the one halfway to another is, per degree."""
-    angle = math.radians(lat)
-    return math.cos(angle), math.sin(angle) * math.pi / 360
 
 
 def _load_pins():

@@ -151,7 +151,7 @@ def _page(asked, service, place):
     values = {"service": service.id, "base_price": service.base_price}
     if place is not None:
         values |= places.area(place.lat, place.lon, asked.radius)
-        values["square_radius"] = asked.radius * asked.radius
+        values |= {"radius": asked.radius, "square_radius": asked.radius * asked.radius}
         values["per_square"] = STARS_AT_THE_EDGE / values["square_radius"]
     if asked.rating is not None:
         values["rating"] = asked.rating
@@ -228,10 +228,14 @@ _price = case(
     (_offers.own_price.is_not(None), _offers.own_price), else_=bindparam("base_price", type_=_offers.own_price.type)
 )
 _box, _square = places.near(_offers.lat, _offers.lon)
+# Measured once for each row: the nearer of the two limits, that of the search and their own.
 _reached = and_(
     _box,
-    _square <= bindparam("square_radius"),
-    _square <= _offers.radius_km * _offers.radius_km,
+    _square
+    <= case(
+        (_offers.radius_km < bindparam("radius"), _offers.radius_km * _offers.radius_km),
+        else_=bindparam("square_radius"),
+    ),
 )
 _rated = func.coalesce(_offers.rating, 0.0)
 _id = (_offers.professional_id, int)
@@ -257,13 +261,14 @@ _DOWNWARDS = frozenset({"best", "rating", "experience"})
 def _statement(sort, near, rated, priced, timed, following):
     """A page of those who fit, found and cut off before anything is joined."""
     keys = [column for column, _kind in _keys(sort, near)]
+    labelled = [key.label(f"key_{n}") for n, key in enumerate(keys)]
     direction = "desc" if sort in _DOWNWARDS else "asc"
     found = select(
         _offers.professional_id,
         _offers.experience_years,
         _price.label("price"),
-        *([_square.label("square")] if near else []),
-        *(key.label(f"key_{n}") for n, key in enumerate(keys)),
+        *([_offers.lat, _offers.lon] if near else []),
+        *labelled,
     ).where(_offers.service_id == bindparam("service"), _offers.listed.is_(True))
     if near:
         found = found.where(_reached)
@@ -283,7 +288,7 @@ def _statement(sort, near, rated, priced, timed, following):
     if following:
         values = [bindparam(f"after_{n}", type_=key.type) for n, key in enumerate(keys)]
         found = found.where(paging.following([(key, direction) for key in keys], values))
-    ordered = found.order_by(*(getattr(key, direction)() for key in keys)).limit(bindparam("size")).subquery()
+    ordered = found.order_by(*(getattr(key, direction)() for key in labelled)).limit(bindparam("size")).subquery()
     named = [ordered.c[f"key_{n}"] for n in range(len(keys))]
     return (
         select(
@@ -296,7 +301,7 @@ def _statement(sort, near, rated, priced, timed, following):
             _pins.place,
             _pins.geo,
             ordered.c.price,
-            *([ordered.c.square] if near else []),
+            *([places.near(ordered.c.lat, ordered.c.lon)[1].label("square")] if near else []),
             *named,
         )
         .select_from(ordered)
