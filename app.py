@@ -189,7 +189,8 @@ def _register_error_pages(app: Flask) -> None:
     @app.errorhandler(errors.DomainError)
     def refuse(error):
         """Show the page as it is now with the refusal on it, or else a page that says it."""
-        end_refused(error)
+        if request.method in UNSAFE_METHODS:
+            end_refused(error)
         status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
         page_now = g.pop("page_now", None)
         if page_now is None or status == 404:

@@ -246,11 +246,16 @@ def make_things(cast):
     }
 
 
+def fill(rule, ids):
+    """A rule with its variable parts filled in."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule)
+
+
 def answer(app, as_, person, method, rule, ids):
     """in, login, 403 or 404; a GET that leads elsewhere is `away`."""
     client = as_(person) if person else app.test_client()
     client.audit = False
-    response = client.open(re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule), method=method)
+    response = client.open(fill(rule, ids), method=method)
     response.close()
     if response.status_code in (403, 404):
         return str(response.status_code)

@@ -1,0 +1,182 @@
+"""Every page asks the database the same number of questions on a small site and on a big one."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from domain import clock
+from extensions import db
+from models import (
+    Address,
+    Approval,
+    AuditEntry,
+    Booking,
+    BookingEvent,
+    Notification,
+    Offering,
+    Professional,
+    Review,
+    Role,
+    Status,
+    User,
+    WorkingHours,
+)
+from tests import client as browser
+from tests import factories, test_access
+
+FEW, MANY = 100, 10_000
+# Who looks at the pages of a blueprint; the public ones are looked at by everybody alike.
+READERS = {
+    "customer": ["customer"],
+    "professional": ["pro"],
+    "admin": ["admin"],
+    "account": ["customer", "pro", "admin"],
+}
+# Pages that need a state of log-in or a mailed link of their own.
+SKIPPED = ("static", "bootstrap.static", "security.", "auth.")
+
+
+def grow(size, cast, ids):
+    """Bring the site to `size` professionals and as many customers, bookings and all the rest."""
+    start = db.session.scalar(select(func.max(User.id))) + 1
+    count = size - db.session.scalar(select(func.count()).select_from(Professional))
+    people = range(start, start + count)
+    now, pin = clock.now(), factories.CITY_PIN
+    home = cast["pro"].professional
+    one = {"service_id": ids["service_id"], "customer_id": cast["customer"].id, "professional_id": cast["pro"].id}
+    put = db.session.execute
+    put(insert(User), [_person(n, Role.PROFESSIONAL, now) for n in people])
+    put(insert(User), [_person(n + count, Role.CUSTOMER, now) for n in people])
+    put(insert(Professional), [_professional(n, home, now) for n in people])
+    put(
+        insert(Offering),
+        [
+            {
+                "professional_id": n,
+                "service_id": ids["service_id"],
+                "listed": True,
+                "lat": home.lat,
+                "lon": home.lon,
+                "radius_km": 15,
+                "rank": 4.0 + n % 7 / 10,
+            }
+            for n in people
+        ],
+    )
+    hours = {"weekday": 1, "starts_minute": 540, "ends_minute": 1080}
+    put(insert(WorkingHours), [{"professional_id": n, **hours} for n in people])
+    address = {"line": "1, Main Road", "pincode": pin, "created_at": now}
+    put(insert(Address), [{"customer_id": cast["customer"].id, **address} for _ in range(count // 50)])
+    states = [Status.CLOSED, Status.PENDING, Status.CANCELLED, Status.COMPLETED]
+    first = db.session.scalar(select(func.max(Booking.id))) + 1
+    put(
+        insert(Booking),
+        [_booking(first + n, one, states[n % len(states)], now + timedelta(hours=n % 500 - 100)) for n in range(count)],
+    )
+    event = {"verb": "request", "to_status": "pending", "at": now, "actor_id": one["customer_id"]}
+    put(insert(BookingEvent), [{"booking_id": first + n, **event} for n in range(count)])
+    review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
+    closed = range(first, first + count, len(states))
+    put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])
+    told = [cast[who].id for who in ("customer", "pro", "admin")]
+    note = {"kind": "closed", "data": {"service": "Work", "time": now.isoformat(), "name": "A"}, "created_at": now}
+    put(insert(Notification), [{"user_id": n, "booking_id": first, **note} for n in told for _ in range(count // 10)])
+    act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
+    put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
+    db.session.commit()
+    db.session.expire_all()
+
+
+def _person(number, role, now):
+    return {
+        "id": number,
+        "role": role,
+        "email": f"crowd{number}@example.com",
+        "name": f"Crowd {number}",
+        "name_key": f"crowd {number}",
+        "active": True,
+        "demo": False,
+        "created_at": now,
+        "fs_uniquifier": f"{number:032}",
+    }
+
+
+def _professional(number, home, now):
+    waiting = number % 10 == 0
+    return {
+        "id": number,
+        "base_pincode": home.base_pincode,
+        "lat": home.lat,
+        "lon": home.lon,
+        "radius_km": 15,
+        "languages": [],
+        "approval": Approval.PENDING if waiting else Approval.APPROVED,
+        "applied_at": now,
+        "rank": 4.0,
+    }
+
+
+def _booking(number, one, status, starts_at):
+    done = status in (Status.CLOSED, Status.COMPLETED)
+    return {
+        "id": number,
+        **one,
+        "status": status,
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(hours=1),
+        "address_line": "1, Main Road",
+        "pincode": factories.CITY_PIN,
+        "remarks": "",
+        "currency": "INR",
+        "subtotal": 100,
+        "total": 100,
+        "paid": 0,
+        "respond_by": starts_at - timedelta(hours=1),
+        "created_at": starts_at - timedelta(days=1),
+        "completed_at": starts_at if done else None,
+        "closed_at": starts_at if status is Status.CLOSED else None,
+        "code_salt": "0" * 32,
+        "code_tries": 0,
+    }
+
+
+def _pages(app, ids):
+    """(reader, path) of every page that can be fetched."""
+    for method, endpoint, rule in test_access.routes(app):
+        if method == "GET" and not endpoint.startswith(SKIPPED):
+            blueprint = endpoint.split(".")[0].split("_")[0]
+            for reader in READERS.get(blueprint, [None]):
+                yield reader, test_access.fill(rule, ids)
+    near = f"near={factories.CITY_PIN}"
+    for sort in ("best", "rating", "distance", "experience", "price"):
+        yield None, f"/search?q=cleaning&{near}&sort={sort}"
+    yield None, f"/search?q=cleaning&{near}&day={clock.today() + timedelta(days=1)}&time=morning"
+    yield "admin", "/admin/search?q=crowd"
+    yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
+
+
+def _questions(app, as_, cast, ids):
+    counts = {}
+    for reader, path in _pages(app, ids):
+        client = as_(cast[reader]) if reader else app.test_client()
+        with browser.count_queries() as seen:
+            response = client.get(path)
+        assert response.status_code in (200, 302, 303, 403, 404, 409), (path, response.status)
+        response.close()
+        counts[reader, path] = seen.count
+    return counts
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_pages_ask_as_much_of_ten_thousand_professionals_as_of_a_hundred(app, as_):
+    cast = test_access.make_cast()
+    ids = test_access.make_things(cast)
+    grow(FEW, cast, ids)
+    on_a_small_site = _questions(app, as_, cast, ids)
+    grow(MANY, cast, ids)
+    on_a_big_site = _questions(app, as_, cast, ids)
+    assert on_a_big_site == on_a_small_site
+    assert {page: count for page, count in on_a_big_site.items() if count > browser.MOST_QUERIES} == {}
+    assert len(on_a_big_site) > 60
