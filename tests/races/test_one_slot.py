@@ -1,6 +1,9 @@
 """Twenty people ask for one slot at the same moment: one gets it, nineteen are told, none is lost."""
 
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, select, text
@@ -66,6 +69,42 @@ def test_processes_get_one_booking_each_round(processes, asking, professional, a
 
     processes(asking, ROUNDS, between)
     assert db.session.scalar(select(func.count()).select_from(Booking)) == ROUNDS
+
+
+def test_browsers_get_one_booking_each_round_and_never_an_error(app, as_, professional):
+    """The same through the web: whole requests with log-in, form and page."""
+    crowd = [factories.customer() for _ in range(CROWD)]
+    wishes = [
+        (
+            person.fs_uniquifier,
+            {
+                "service_id": factories.service().id,
+                "professional_id": professional.id,
+                "starts_at": factories.at(11, days=2).isoformat(),
+                "address_id": person.addresses[0].id,
+            },
+        )
+        for person in crowd
+    ]
+    professional_id = professional.id
+
+    def post(wish, gate):
+        uniquifier, form = wish
+        with app.app_context():
+            client = as_(SimpleNamespace(fs_uniquifier=uniquifier))
+            client.audit = False
+            gate.wait(60)
+            status = client.post("/book", data=form).status_code
+            db.session.remove()
+            return status
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        for _ in range(ROUNDS // 10):
+            gate = threading.Barrier(CROWD)
+            statuses = Counter(pool.map(post, wishes, [gate] * CROWD))
+            assert statuses == {303: 1, 409: CROWD - 1}
+            assert _settle(professional_id) == (1, True)
+            db.session.remove()
 
 
 def test_control_without_the_primary_key_one_slot_is_given_to_many(at_once, asking):
