@@ -128,6 +128,11 @@ def when(value: datetime) -> str:
         return gettext("today, %(time)s", time=time_of_day(value))
     if distance == 1:
         return gettext("tomorrow, %(time)s", time=time_of_day(value))
+    return dated(value)
+
+
+def dated(value: datetime) -> str:
+    """Sun 22 Nov, 11:30 am, even if that is today: for sentences that say "on"."""
     return f"{short_day(value)}, {time_of_day(value)}"
 
 
@@ -151,7 +156,7 @@ def decimal(value: float) -> str:
 
 
 def notification_text(notification) -> str:
-    return notifications.message(notification, when)
+    return notifications.message(notification, dated)
 
 
 def act_name(entry) -> str:

@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 import app as application
 import demo
 import init_db
+from demo import people
 from extensions import db
 from tests import databases, factories
 from tests.browser.serving import serve
@@ -41,7 +42,7 @@ def chromium():
 
 
 @pytest.fixture
-def site(settings, template, worker_name):
+def empty_site(settings, template, worker_name):
     """A new site with places, services and an admin, and nobody else. It is Monday, nine in the morning."""
     name = f"{worker_name}-browser"
     uploads = databases.folder() / f"{name}-uploads"
@@ -80,6 +81,28 @@ def visit(chromium):
     yield come
     for visitor in visitors:
         visitor.leave()
+
+
+@pytest.fixture(scope="session")
+def states(chromium, town):
+    """states("admin") is what the browser of somebody keeps who has logged in to the town."""
+    known = {"anonymous": None}
+
+    def of(role):
+        if role not in known:
+            visitor = Visitor(chromium, town.address)
+            log_in(visitor, f"{role}@{people.DOMAIN}", init_db.PASSWORD)
+            known[role] = visitor.state()
+            visitor.leave()
+        return known[role]
+
+    return of
+
+
+def log_in(visitor, email, password):
+    visitor.open("/login")
+    visitor.fill(email=email, password=password)
+    visitor.press(visitor.page.locator("main").get_by_role("button", name="Log in"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from fpdf import FPDF
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN, ADMIN_PASSWORD
+from tests.browser.conftest import ADMIN, ADMIN_PASSWORD, log_in
 from tests.conftest import MONDAY
 from tests.factories import CITY_PIN
 
@@ -22,8 +22,8 @@ SERVICE = "Tap repair"
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_whole_job_is_lived(site, visit, width, javascript):
-    professional, admin, customer = (visit(site, width=width, javascript=javascript) for _ in range(3))
+def test_a_whole_job_is_lived(empty_site, visit, width, javascript):
+    professional, admin, customer = (visit(empty_site, width=width, javascript=javascript) for _ in range(3))
     join(professional)
     complete_profile(professional)
     approve(admin)
@@ -33,17 +33,17 @@ def test_a_whole_job_is_lived(site, visit, width, javascript):
     reference = book(customer)
     accept(professional, reference)
 
-    site.move_to(MONDAY + timedelta(hours=1, minutes=40))
+    empty_site.move_to(MONDAY + timedelta(hours=1, minutes=40))
     depart(professional)
     code = read_code(customer)
-    site.move_to(MONDAY + timedelta(hours=2, minutes=25))
+    empty_site.move_to(MONDAY + timedelta(hours=2, minutes=25))
     start(professional, code)
-    site.move_to(MONDAY + timedelta(hours=3))
+    empty_site.move_to(MONDAY + timedelta(hours=3))
     complete(professional)
 
     close(customer)
     review(customer)
-    assert_rating_shows_in_search(visit(site, width=width, javascript=javascript))
+    assert_rating_shows_in_search(visit(empty_site, width=width, javascript=javascript))
     reply(professional)
     look_around(admin, reference)
 
@@ -213,12 +213,6 @@ def look_around(visitor, reference):
 
 
 # -- Small print ------------------------------------------------------------------------------
-
-
-def log_in(visitor, email, password):
-    visitor.open("/login")
-    visitor.fill(email=email, password=password)
-    visitor.press(visitor.page.locator("main").get_by_role("button", name="Log in"))
 
 
 def expect_place(visitor):

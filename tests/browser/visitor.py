@@ -5,6 +5,7 @@ anything, answers with an error that was not expected, scrolls sideways, lacks a
 h1, or when axe finds a violation.
 """
 
+import itertools
 import os
 import re
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
+_pictures = itertools.count()
+
 
 class Visitor:
     """`visitor.page` is Playwright's page; open, press and following look at the page that comes."""
@@ -33,7 +36,6 @@ class Visitor:
         self.address = address
         self.javascript = javascript
         self.name = f"{width}-{scheme}{'' if javascript else '-no-script'}"
-        self._seen = 0
         self._faults: list[str] = []
         self._expected: set[int] = set()
         self._looks = {
@@ -95,9 +97,9 @@ class Visitor:
 
     def picture(self) -> None:
         if PICTURES:
-            self._seen += 1
             slug = re.sub(r"\W+", "-", self.page.url.removeprefix(self.address)).strip("-")[:60] or "home"
-            self.page.screenshot(path=Path(PICTURES) / f"{slug}_{self.name}_{id(self):x}-{self._seen:02}.png", full_page=True)
+            path = Path(PICTURES) / f"{self.name}-{os.getpid()}-{next(_pictures):03}-{slug}.png"
+            self.page.screenshot(path=path, full_page=True)
 
     def text(self) -> str:
         return self.page.locator("main").inner_text()
