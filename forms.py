@@ -142,6 +142,36 @@ class IdField(HiddenField):
         return "" if self.data is None else str(self.data)
 
 
+# What WTForms refuses by itself, said as everything else is.
+_NOT_LISTED = _l("Choose one of the list.")
+_REFUSALS = {
+    "Field cannot be longer than %(max)d characters.": _l("Use at most %(max)d characters."),
+    "Number must be between %(min)s and %(max)s.": _l("Enter a number from %(min)s to %(max)s."),
+    "Not a valid integer value.": _l("Enter a whole number."),
+    "Not a valid date value.": _l("Enter a date such as 2026-11-22."),
+    "Not a valid time value.": _l("Enter a time such as 09:30."),
+    "Not a valid choice.": _NOT_LISTED,
+    "Invalid Choice: could not coerce.": _NOT_LISTED,
+    "'%(value)s' are not valid choices for this field.": _NOT_LISTED,
+}
+
+
+class _Words:
+    def gettext(self, text):
+        return str(_REFUSALS.get(text, text))
+
+    def ngettext(self, _one, many, _number):
+        return self.gettext(many)
+
+
+class Form(FlaskForm):
+    """A form whose every refusal is in the reader's language."""
+
+    class Meta:
+        def get_translations(self, _form):
+            return _Words()
+
+
 # -- Account --------------------------------------------------------------------------------
 
 
@@ -196,7 +226,7 @@ def _good_password(_form, field):
         raise ValidationError(fault)
 
 
-class SignUpForm(FlaskForm):
+class SignUpForm(Form):
     name = StringField(_l("Your name"), [DataRequired(_l("Enter your name.")), Length(max=120)], filters=[tidy])
     email = EmailField(
         _l("E-mail address"), [DataRequired(_l("Enter your e-mail address.")), Length(max=254)], filters=[tidy]
@@ -223,7 +253,7 @@ class ProfessionalSignUpForm(SignUpForm):
     )
 
 
-class ProfileForm(FlaskForm):
+class ProfileForm(Form):
     name = StringField(_l("Name"), [DataRequired(_l("Enter your name.")), Length(max=120)], filters=[tidy])
     phone = TelField(_l("Phone"), [Length(max=30)], filters=[tidy])
     photo = FileField(_l("Photo"))
@@ -254,7 +284,7 @@ class ProfessionalProfileForm(ProfileForm):
     identity = FileField(_l("Identity document"))
 
 
-class AddressForm(FlaskForm):
+class AddressForm(Form):
     label = StringField(_l("Name of the place"), [Optional(), Length(max=40)], filters=[tidy])
     line = StringField(
         _l("House, street, area"),
@@ -266,10 +296,10 @@ class AddressForm(FlaskForm):
     )
 
 
-def offerings_form(services, offered: dict) -> FlaskForm:
+def offerings_form(services, offered: dict) -> Form:
     """A form with a box to tick and a price for each service, in the order of the catalogue."""
 
-    class OfferingsForm(FlaskForm):
+    class OfferingsForm(Form):
         def prices(self) -> dict[int, int | None]:
             return {
                 service.id: self[f"price-{service.id}"].data
@@ -290,7 +320,7 @@ def offerings_form(services, offered: dict) -> FlaskForm:
 # -- Customer -------------------------------------------------------------------------------
 
 
-class PlaceForm(FlaskForm):
+class PlaceForm(Form):
     """Where the work is: one of the customer's addresses, or a new one written right there."""
 
     address_id = IdField(_l("Address"))
@@ -307,7 +337,7 @@ class BookForm(PlaceForm):
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
 
 
-class MoveForm(FlaskForm):
+class MoveForm(Form):
     day = DateField(_l("Day"), [Optional()])
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
 
@@ -316,11 +346,11 @@ class EditForm(PlaceForm):
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
 
 
-class CancelForm(FlaskForm):
+class CancelForm(Form):
     reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
 
 
-class ReviewForm(FlaskForm):
+class ReviewForm(Form):
     rating = WholeNumberField(_l("Your rating"), [InputRequired(_l("Choose one to five stars."))])
     comment = TextAreaField(_l("Your words"), [Length(max=2000)], filters=[tidy])
 
@@ -362,27 +392,27 @@ def _minute(text):
     return int(found[1]) * 60 + int(found[2])
 
 
-class AcceptForm(FlaskForm):
+class AcceptForm(Form):
     seen = MomentField()
 
 
-class DeclineForm(FlaskForm):
+class DeclineForm(Form):
     reason = TextAreaField(
         _l("Reason"), [InputRequired(_l("Give a reason: the customer will read it."))], filters=[tidy]
     )
 
 
-class CancelJobForm(FlaskForm):
+class CancelJobForm(Form):
     reason = TextAreaField(_l("Reason"), filters=[tidy])
 
 
-class StartForm(FlaskForm):
+class StartForm(Form):
     code = StringField(
         _l("Start code"), [Regexp(r"\s*[0-9]{4}\s*\Z", message=_l("Enter the four digits that the customer sees."))]
     )
 
 
-class PaymentForm(FlaskForm):
+class PaymentForm(Form):
     method = RadioField(
         _l("How they paid"),
         choices=[SelectChoice(PaymentMethod.CASH.value, _l("Cash")), SelectChoice(PaymentMethod.UPI.value, _l("UPI"))],
@@ -390,7 +420,7 @@ class PaymentForm(FlaskForm):
     )
 
 
-class HoursForm(FlaskForm):
+class HoursForm(Form):
     monday = RangesField(_l("Monday"))
     tuesday = RangesField(_l("Tuesday"))
     wednesday = RangesField(_l("Wednesday"))
@@ -414,7 +444,7 @@ def plausible_date(form, field):
         raise ValidationError(_("Enter a date of this century."))
 
 
-class TimeOffForm(FlaskForm):
+class TimeOffForm(Form):
     first_day = DateField(_l("First day"), [InputRequired(_l("Choose the first day.")), plausible_date])
     from_time = TimeField(_l("From"), [Optional()])
     last_day = DateField(_l("Last day"), [Optional(), plausible_date])
@@ -437,11 +467,11 @@ def _moment(day, at):
     return datetime.combine(day, at, settings.zone).astimezone(UTC)
 
 
-class ReplyForm(FlaskForm):
+class ReplyForm(Form):
     reply = TextAreaField(_l("Your reply"), [InputRequired(_l("Write a few words."))], filters=[tidy])
 
 
-class EarningsForm(FlaskForm):
+class EarningsForm(Form):
     """A range of dates in the address of the page."""
 
     class Meta:
@@ -455,14 +485,13 @@ class EarningsForm(FlaskForm):
             raise ValidationError(_("The end must be later than the beginning."))
 
 
-
 # -- Admin ----------------------------------------------------------------------------------
 
 
 ROW = NumberRange(1, 2**63 - 1)
 
 
-class Asked(FlaskForm):
+class Asked(Form):
     """What a page is asked for in its address; nothing is changed by it."""
 
     class Meta:
@@ -532,7 +561,7 @@ class AuditForm(Asked):
     admin = WholeNumberField(_l("Admin"), [Optional(), ROW])
 
 
-class ReasonForm(FlaskForm):
+class ReasonForm(Form):
     reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
 
 
@@ -542,13 +571,13 @@ class ReassignForm(ReasonForm):
     )
 
 
-class CategoryForm(FlaskForm):
+class CategoryForm(Form):
     name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=80)], filters=[tidy])
     slug = StringField(_l("Address on the site"), [Length(max=80)], filters=[tidy])
     position = WholeNumberField(_l("Place in the list"), [Optional(), NumberRange(0, 1000)])
 
 
-class ServiceForm(FlaskForm):
+class ServiceForm(Form):
     category_id = SelectField(_l("Category"), [InputRequired(_l("Choose a category."))], coerce=int)
     name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=120)], filters=[tidy])
     slug = StringField(_l("Address on the site"), [Length(max=140)], filters=[tidy])
