@@ -290,7 +290,7 @@ def _no_such_address():
 
 
 def _check_reach(offered, address):
-    distance = places.distance_km(offered.lat, offered.lon, address.lat, address.lon)
+    distance = places.distance_km(address.lat, address.lon, offered.lat, offered.lon)
     if distance > offered.radius_km:
         raise Invalid(
             _("This professional does not come to %(pin)s. Choose somebody nearer.", pin=address.pincode),
