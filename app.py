@@ -12,13 +12,13 @@ from sqlalchemy import inspect
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
-from whitenoise import WhiteNoise
 
 import auth
 import commands
 import config
 import identity
 import templating
+from assets import Assets
 from domain import audit, errors, users
 from extensions import (
     babel,
@@ -243,8 +243,9 @@ def _refuse_unsafe_deployment(app: Flask, settings: config.Settings) -> None:
 
 
 def _serve_static_files(app: Flask, settings: config.Settings) -> None:
-    app.wsgi_app = WhiteNoise(
+    app.wsgi_app = Assets(
         app.wsgi_app,
+        settings.instance / "assets",
         root=str(config.ROOT / "static"),
         prefix="static/",
         max_age=3600,

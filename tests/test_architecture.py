@@ -22,7 +22,7 @@ LAYERS = (
     ("domain",),
     ("models",),
     ("delivery",),
-    ("storage",),
+    ("storage", "assets"),
     ("extensions",),
     ("config",),
 )

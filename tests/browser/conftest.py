@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import time_machine
@@ -13,13 +13,11 @@ import demo
 import init_db
 from demo import people
 from extensions import db
-from tests import databases, factories
+from tests import databases
 from tests.browser.serving import serve
 from tests.browser.visitor import Visitor
 from tests.conftest import MONDAY
 
-ADMIN = "gita@example.com"
-ADMIN_PASSWORD = "a lantern in the window"
 # A town: enough that every list has rows and every state is there.
 TOWN = demo.Size(cities=1, professionals=14, customers=12, bookings=84)
 ARGUMENTS = (
@@ -42,16 +40,23 @@ def chromium():
 
 
 @pytest.fixture
-def empty_site(settings, template, worker_name):
-    """A new site with places, services and an admin, and nobody else. It is Monday, nine in the morning."""
+def new_site(settings, template, worker_name):
+    """new_site(people) is a site of the test's own, with places, services and whoever people() makes.
+
+    It is Monday, nine in the morning, until the test moves the clock.
+    """
     name = f"{worker_name}-browser"
     uploads = databases.folder() / f"{name}-uploads"
-    shutil.rmtree(uploads, ignore_errors=True)
-    databases.fresh(name, template)
-    with _prepared(settings, name, uploads):
-        factories.admin(name="Gita Iyer", email=ADMIN, password=ADMIN_PASSWORD)
-    with _serving(settings, name, uploads) as site:
-        yield site
+    with ExitStack() as running:
+
+        def start(people):
+            shutil.rmtree(uploads, ignore_errors=True)
+            databases.fresh(name, template)
+            with _prepared(settings, name, uploads), time_machine.travel(MONDAY, tick=False):
+                people()
+            return running.enter_context(_serving(settings, name, uploads))
+
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from fpdf import FPDF
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN, ADMIN_PASSWORD, log_in
+from tests import factories
+from tests.browser.conftest import log_in
 from tests.conftest import MONDAY
 from tests.factories import CITY_PIN
 
@@ -22,8 +23,9 @@ SERVICE = "Tap repair"
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_whole_job_is_lived(empty_site, visit, width, javascript):
-    professional, admin, customer = (visit(empty_site, width=width, javascript=javascript) for _ in range(3))
+def test_a_whole_job_is_lived(new_site, visit, width, javascript):
+    site = new_site(lambda: factories.admin(email="gita@example.com"))
+    professional, admin, customer = (visit(site, width=width, javascript=javascript) for _ in range(3))
     join(professional)
     complete_profile(professional)
     approve(admin)
@@ -33,17 +35,17 @@ def test_a_whole_job_is_lived(empty_site, visit, width, javascript):
     reference = book(customer)
     accept(professional, reference)
 
-    empty_site.move_to(MONDAY + timedelta(hours=1, minutes=40))
+    site.move_to(MONDAY + timedelta(hours=1, minutes=40))
     depart(professional)
     code = read_code(customer)
-    empty_site.move_to(MONDAY + timedelta(hours=2, minutes=25))
+    site.move_to(MONDAY + timedelta(hours=2, minutes=25))
     start(professional, code)
-    empty_site.move_to(MONDAY + timedelta(hours=3))
+    site.move_to(MONDAY + timedelta(hours=3))
     complete(professional)
 
     close(customer)
     review(customer)
-    assert_rating_shows_in_search(visit(empty_site, width=width, javascript=javascript))
+    assert_rating_shows_in_search(visit(site, width=width, javascript=javascript))
     reply(professional)
     look_around(admin, reference)
 
@@ -78,7 +80,7 @@ def complete_profile(visitor):
 
 
 def approve(visitor):
-    log_in(visitor, ADMIN, ADMIN_PASSWORD)
+    log_in(visitor, "gita@example.com", factories.PASSWORD)
     assert visitor.page.url.endswith("/admin-dashboard")
     visitor.open("/admin/approvals")
     visitor.press(PROFESSIONAL)

@@ -6,9 +6,6 @@ from urllib.parse import parse_qs, urldefrag, urlsplit
 
 import pytest
 
-import init_db
-from tests.browser.conftest import log_in
-
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300)]
 
 HOMES = {
