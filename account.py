@@ -2,7 +2,7 @@
 
 from functools import wraps
 
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, send_file, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from flask_security import login_user
@@ -201,7 +201,10 @@ def end_sessions():
     users.end_sessions(user, by=user)
     db.session.commit()
     remembered = current_app.config["REMEMBER_COOKIE_NAME"] in request.cookies
+    proved_at = session.get("fs_paa", 0)
     login_user(user, remember=remembered, authn_via=["session"])
+    # Nobody gave a password, so what asks for one after a while still does.
+    session["fs_paa"] = proved_at
     flash(_("Everywhere else you are logged out."), "success")
     return redirect(url_for("account.security"))
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask, current_app, flash, g, render_template, request, session
+from flask import Flask, abort, current_app, flash, g, render_template, request, session
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import inspect
 from werkzeug.exceptions import HTTPException
@@ -32,6 +32,7 @@ from extensions import (
     mail,
     migrate,
 )
+from models import FileKind
 from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -107,6 +108,8 @@ def _flask_config(settings: config.Settings) -> dict:
         "DEBUG": settings.debug,
         "TESTING": settings.env == "testing",
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        # What people typed has no place in a log of errors.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": not settings.debug},
         "SESSION_COOKIE_NAME": f"{prefix}session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -145,6 +148,7 @@ def _flask_config(settings: config.Settings) -> dict:
 def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
+    app.before_request(_take_in_the_body)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
     limiter.init_app(app)
@@ -154,6 +158,17 @@ def _init_extensions(app: Flask) -> None:
     compress.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
+
+
+def _take_in_the_body() -> None:
+    """Have all of a form before anything is locked: who sends slowly keeps nobody else waiting.
+
+    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused.
+    """
+    if request.is_json:
+        abort(415)
+    if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
+        abort(400)
 
 
 def _begin_for_writing() -> None:
@@ -175,14 +190,18 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
 
     @app.after_request
     def add_headers(response):
-        for name, value in HEADERS.items():
+        for name, value in _headers(settings).items():
             response.headers.setdefault(name, value)
-        if settings.production:
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.
             response.headers["Cache-Control"] = "no-store" if "_user_id" in session else "no-cache"
         return response
+
+
+def _headers(settings: config.Settings) -> dict[str, str]:
+    """What every answer carries, a static file's too."""
+    secure = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if settings.production else {}
+    return HEADERS | secure
 
 
 def _register_error_pages(app: Flask) -> None:
@@ -218,7 +237,7 @@ def _register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error):
-        app.logger.exception("unhandled error on %s %s", request.method, request.path)
+        app.logger.exception("unhandled error on %s %r", request.method, request.path)
         db.session.rollback()
         return _error_page(500, None)
 
@@ -243,6 +262,10 @@ def _refuse_unsafe_deployment(app: Flask, settings: config.Settings) -> None:
 
 
 def _serve_static_files(app: Flask, settings: config.Settings) -> None:
+    def add_headers(headers, _path, _url):
+        for name, value in _headers(settings).items():
+            headers[name] = value
+
     app.wsgi_app = Assets(
         app.wsgi_app,
         settings.instance / "assets",
@@ -251,6 +274,7 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
         max_age=3600,
         autorefresh=settings.debug,
         immutable_file_test=lambda _path, url: url.startswith("/static/vendor/"),
+        add_headers_function=add_headers,
     )
 
 

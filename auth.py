@@ -30,9 +30,9 @@ from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 import delivery
 import forms
 import templating
-from domain import passwords, users
+from domain import errors, passwords, users
 from extensions import begin_write, db, limiter, security, settings
-from identity import FewAtOnce, Letters, Passwords, People
+from identity import Codes, FewAtOnce, Letters, Passwords, People
 from models import Role, User
 
 bp = Blueprint("auth", __name__)
@@ -58,6 +58,7 @@ SECOND_STEP = frozenset(
 
 def init_app(app: Flask) -> None:
     delivery.init_app(app)
+    security._totp_cls = Codes
     security.init_app(
         app,
         People(db),
@@ -69,6 +70,7 @@ def init_app(app: Flask) -> None:
     security._mail_util = Letters(app)
     security._password_util = Passwords(app)
     security.pwd_context = FewAtOnce(security.pwd_context)
+    security.want_json(lambda _request: False)
     security.unauthn_handler(lambda *_args, **_kwargs: to_login())
     # Sessions only: no token in a header or an address logs anybody in.
     security.login_manager.request_loader(lambda _request: None)
@@ -214,8 +216,6 @@ def _kept_in_house(endpoint, view):
     def kept(**arguments):
         if endpoint in UNUSED:
             abort(404)
-        if request.is_json:
-            abort(415)
         if endpoint == "security.confirm_email" and request.method == "GET":
             # A GET changes nothing, and programs that look into mails follow links.
             return render_template("auth/confirm.html", token=arguments["token"])
@@ -223,15 +223,27 @@ def _kept_in_house(endpoint, view):
             # Copies of the cookie end with it.
             security.datastore.set_uniquifier(current_user)
         _drop_foreign_next()
+        came_as = dict(session)
         with db.session.no_autoflush:
             answer = current_app.make_response(view(**arguments))
-            security.datastore.commit()
+            _keep_changes(came_as)
         if answer.location:
             answer.location = within_site(answer.location) or url_for("auth.home")
         return answer
 
     kept.__name__ = view.__name__
     return kept
+
+
+def _keep_changes(came_as):
+    """Write what the view changed; whoever was too late with it is not logged in by it either."""
+    try:
+        security.datastore.commit()
+    except errors.Conflict:
+        session.clear()
+        session.update(came_as)
+        g.pop("_login_user", None)
+        raise
 
 
 def _drop_foreign_next():
@@ -248,8 +260,13 @@ def _drop_foreign_next():
 
 
 def _submitted_account() -> str:
-    """The address that was sent, by its hash, so that a long one costs no memory."""
-    return hashlib.sha256(request.form.get("email", "").strip().lower().encode("utf-8", "replace")).hexdigest()
+    """The account whose address was sent, in any spelling, by a hash: a long one costs no memory."""
+    email = request.form.get("email", "")
+    try:
+        email = users.normalise_email(email)
+    except errors.Invalid:
+        email = email.strip().lower()
+    return hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()
 
 
 def _session_account() -> str:
@@ -278,16 +295,19 @@ COUNTED = {
 def _count_try():
     if request.method != "POST" or request.endpoint not in COUNTED or not limiter.enabled:
         return
-    account, for_account, for_place, _wiped = COUNTED[request.endpoint]
-    g.tried = (for_account, request.endpoint, account())
-    for limit, *names in (g.tried, (for_place, request.endpoint, "from", get_remote_address())):
+    account, for_account, for_place, wiped = COUNTED[request.endpoint]
+    tried = (for_account, request.endpoint, account())
+    for limit, *names in (tried, (for_place, request.endpoint, "from", get_remote_address())):
         if not limiter.limiter.hit(limit, *names):
             abort(429)
+    # Who is logged in is led away from the log-in page, whatever password they send.
+    if wiped and not (request.endpoint == "security.login" and current_user.is_authenticated):
+        g.tried = tried
 
 
 def _wipe_slate(response):
     tried = g.pop("tried", None)
-    if tried and response.status_code == 302 and COUNTED[request.endpoint][-1]:
+    if tried and response.status_code == 302:
         limiter.limiter.clear(*tried)
     return response
 

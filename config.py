@@ -51,8 +51,8 @@ class Settings:
     debug: bool
     port: int
     instance: Path
-    database_url: str
-    secret_key: str
+    database_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
     secret_from_environment: bool
     site_url: str
     site_name: str
@@ -61,7 +61,7 @@ class Settings:
     country: str
     default_locale: str
     ratelimit_enabled: bool
-    redis_url: str
+    redis_url: str = field(repr=False)
     upload_dir: Path
     platform_fee: int
     tax_name: str
@@ -74,7 +74,7 @@ class Settings:
     mail_use_tls: bool
     mail_use_ssl: bool
     mail_username: str
-    mail_password: str
+    mail_password: str = field(repr=False)
     mail_sender: str
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import zip_longest
 
 from flask_babel import gettext as _
@@ -89,7 +89,7 @@ class MoneyField(Field):
         try:
             amount = Decimal(text) * settings.minor_units
             fits = amount.is_finite() and 0 <= amount < 10**15 and amount == amount.to_integral_value()
-        except InvalidOperation:
+        except ArithmeticError:
             fits = False
         if not fits:
             raise ValueError(_("Enter an amount such as 349 or 1,249.50."))
@@ -119,8 +119,8 @@ class MomentField(HiddenField):
         try:
             # In the query of a link typed by hand a plus sign arrives as a space.
             moment = datetime.fromisoformat(valuelist[0][:40].replace(" ", "+"))
-            if moment.tzinfo is None:
-                raise ValueError("naive")
+            if moment.tzinfo is None or not 2000 <= moment.year < 2100:
+                raise ValueError("naive, or no time of this century")
             self.data = moment.astimezone(UTC)
         except (ValueError, OverflowError):
             raise ValueError(_("Reload the page and try again.")) from None

@@ -4,16 +4,17 @@ checks passwords, hashes, and writes what it changed.
 
 import base64
 import hashlib
+import json
 import os
 import threading
 from datetime import timedelta
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_security import MailUtil, PasswordUtil
+from flask_security import MailUtil, PasswordUtil, Totp
 from flask_security.datastore import SQLAlchemyDatastore, UserDatastore
 from flask_security.mail_util import EmailValidateException
-from sqlalchemy import inspect, update
+from sqlalchemy import Text, cast, inspect, update
 
 import delivery
 from config import Settings
@@ -62,6 +63,8 @@ MESSAGES = {
     "NO_RECOVERY_CODES_SETUP": (_l("You have no recovery codes yet."), "info"),
     "API_ERROR": (_l("This cannot be used. Enter it again."), "error"),
 }
+# What a person has that is replaced when it is used.
+ONCE = ("fs_uniquifier", "tf_last_counter", "mf_recovery_codes")
 
 
 def security_config(settings: Settings) -> dict:
@@ -78,6 +81,7 @@ def security_config(settings: Settings) -> dict:
         "DATETIME_FACTORY": clock.now,
         "RETURN_GENERIC_RESPONSES": True,
         "API_ENABLED_METHODS": ["session"],
+        "CACHE_CONTROL": {"private": None, "no-store": None},
         "JOIN_USER_ROLES": False,
         "STATIC_FOLDER": None,
         "CLI_USERS_NAME": None,
@@ -141,6 +145,11 @@ class People(SQLAlchemyDatastore, UserDatastore):
         super().tf_reset(user)
         user.mf_recovery_codes = None
 
+    def mf_delete_recovery_code(self, user, idx):
+        # A new list, so that the one that was read is known when it is written.
+        user.mf_recovery_codes = [code for n, code in enumerate(user.mf_recovery_codes) if n != idx]
+        return True
+
     def commit(self):
         """Write what changed about people, in a transaction that begins now.
 
@@ -153,25 +162,40 @@ class People(SQLAlchemyDatastore, UserDatastore):
         if not any(changed for _, _, changed in changes):
             return
         begin_write()
-        for user_id, session_name, changed in changes:
-            if changed and not _write(user_id, session_name, changed):
+        for user_id, before, changed in changes:
+            if changed and not _write(user_id, before, changed):
                 db.session.rollback()
                 raise errors.Conflict(_("Your account changed in the meantime. Start again."))
         db.session.commit()
 
 
 def _changes(user):
-    """A person's id, the session name that was read, and the attributes with new values."""
+    """A person's id, what was read of what works once, and the attributes with new values."""
     attributes = inspect(user).attrs
     changed = {one.key: one.value for one in attributes if one.history.has_changes()}
-    before = attributes.fs_uniquifier.history.deleted or [user.fs_uniquifier]
-    return user.id, before[0], changed
+    before = {name: (*attributes[name].history.deleted, getattr(user, name))[0] for name in ONCE}
+    return user.id, before, changed
 
 
-def _write(user_id, session_name, changed) -> bool:
-    """Only if no other request replaced the session: so that a mailed link works once."""
-    same = (User.id == user_id, User.fs_uniquifier == session_name)
+def _write(user_id, before, changed) -> bool:
+    """Only if no other request replaced the session or used the code: so that a mailed link, a code
+    and a recovery code work once, even when they are sent several times at once."""
+    same = [User.id == user_id, User.fs_uniquifier == before["fs_uniquifier"]]
+    if "tf_last_counter" in changed:
+        same.append(User.tf_last_counter.is_not_distinct_from(before["tf_last_counter"]))
+    if "mf_recovery_codes" in changed and before["mf_recovery_codes"]:
+        same.append(cast(User.mf_recovery_codes, Text) == json.dumps(before["mf_recovery_codes"]))
     return bool(db.session.execute(update(User).where(*same).values(changed)).rowcount)
+
+
+class Codes(Totp):
+    """The codes of the second step, each of which works once."""
+
+    def get_last_counter(self, user):
+        return user.tf_last_counter
+
+    def set_last_counter(self, user, tmatch):
+        user.tf_last_counter = tmatch.counter
 
 
 class Passwords(PasswordUtil):

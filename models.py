@@ -237,6 +237,8 @@ class User(db.Model, UserMixin):
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    # The half minute of the last code that was used: it and those before it are used up.
+    tf_last_counter: Mapped[int | None] = mapped_column(Integer)
     mf_recovery_codes: Mapped[list | None] = mapped_column(MutableList.as_mutable(JSON()))
 
     professional: Mapped["Professional | None"] = relationship(back_populates="user")

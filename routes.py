@@ -77,7 +77,8 @@ def professional(professional_id):
 def slots(professional_id):
     """Only the days and times, for a script; anybody else is sent to the page they are part of."""
     if "HX-Request" not in request.headers:
-        return redirect(url_for("public.professional", professional_id=professional_id, **request.args) + "#slots")
+        page = url_for("public.professional", professional_id=professional_id)
+        return redirect(f"{page}?{urlencode(request.args)}#slots" if request.args else f"{page}#slots")
     return render_template("public/slots.html", **_slots(catalogue.listed(professional_id)))
 
 

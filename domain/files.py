@@ -5,6 +5,7 @@ it is, after a look inside, and only ever leaves as a download.
 """
 
 import io
+import logging
 import threading
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -30,8 +31,11 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048}
 PDF, JPEG = "application/pdf", "image/jpeg"
 # What a document can do by itself; a page of text and pictures needs none of it.
-ACTIVE_KEYS = frozenset(
-    {"/JavaScript", "/JS", "/EmbeddedFiles", "/EmbeddedFile", "/EF", "/Launch", "/RichMedia", "/XFA", "/AA"}
+ACTIVE = frozenset(
+    {
+        *("/JavaScript", "/JS", "/Launch", "/RichMedia", "/Rendition", "/XFA", "/AA"),
+        *("/EmbeddedFiles", "/EmbeddedFile", "/EF", "/GoToR", "/GoToE", "/SubmitForm", "/ImportData"),
+    }
 )
 
 _PUBLIC_PHOTO = (
@@ -46,6 +50,8 @@ _PUBLIC_PHOTO = (
     )
 )
 
+# A bad PDF is its sender's business: it would fill the log with a line for each of its faults.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 # Unpacking an image takes a hundred megabytes for a moment; one at a time is enough.
 _one_at_a_time = threading.Lock()
 
@@ -180,19 +186,19 @@ def _pdf_fault(content: bytes) -> str | None:
 
 
 def _does_something(reader: PdfReader) -> bool:
-    """Whether any object that can be reached from the trailer carries an active key."""
+    """Whether an object that can be reached from the trailer has, or names, something active."""
     waiting, seen = [reader.trailer], set()
     while waiting:
         one = waiting.pop()
         if isinstance(one, IndirectObject):
-            if one.idnum in seen:
+            if (one.idnum, one.generation) in seen:
                 continue
-            seen.add(one.idnum)
+            seen.add((one.idnum, one.generation))
             if len(seen) > MOST_OBJECTS:
                 return True
             one = one.get_object()
         if isinstance(one, DictionaryObject):
-            if ACTIVE_KEYS & one.keys() or one.get("/S") in ACTIVE_KEYS:
+            if ACTIVE & one.keys() or ("/S" in one and str(one["/S"]) in ACTIVE):
                 return True
             waiting.extend(dict.values(one))
         elif isinstance(one, ArrayObject):

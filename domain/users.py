@@ -208,6 +208,8 @@ def block(user: User, by: User, reason: str) -> None:
     if not user.active:
         raise Conflict(_("This account is blocked already."))
     user.active, user.blocked_reason = False, _reason(reason)
+    # Should they come back one day, a cookie of before does not.
+    user.fs_uniquifier = secrets.token_hex(16)
     _follow_up(user)
     audit.record(by, "block", "user", user.id, reason=user.blocked_reason)
 

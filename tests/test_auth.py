@@ -423,8 +423,9 @@ def set_up_second_step(client):
     return client.post(token, data={"code": code})
 
 
-def test_with_a_second_step_the_password_alone_opens_nothing(app, as_, customer):
+def test_with_a_second_step_the_password_alone_opens_nothing(app, as_, customer, frozen):
     assert set_up_second_step(as_(customer)).location == "/account/security"
+    frozen.shift(30)
     client = app.test_client()
     assert log_in(client, customer, next="/bookings").location.startswith("/two-factor/code")
     assert not is_logged_in(client)

@@ -117,6 +117,7 @@ def upgrade():
         sa.Column("confirmed_at", Moment, nullable=True),
         sa.Column("tf_primary_method", sa.String(length=64), nullable=True),
         sa.Column("tf_totp_secret", sa.String(length=255), nullable=True),
+        sa.Column("tf_last_counter", sa.Integer(), nullable=True),
         sa.Column("mf_recovery_codes", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["photo_id"], ["stored_files.id"], name=op.f("fk_users_photo_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
