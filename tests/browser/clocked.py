@@ -26,5 +26,6 @@ def create_app() -> Flask:
     return site
 
 
-def _moment() -> datetime:
-    return datetime.fromisoformat(Path(os.environ["CLOCK_FILE"]).read_text())
+def _moment() -> float:
+    """Seconds and not a datetime: for one with a zone, time-machine changes TZ, which no two threads may."""
+    return datetime.fromisoformat(Path(os.environ["CLOCK_FILE"]).read_text()).timestamp()

@@ -113,9 +113,7 @@ def log_in(visitor, email, password):
 @contextmanager
 def _prepared(settings, name, uploads):
     """An application on the database of this name, before it is served."""
-    app = application.create_app(
-        dataclasses.replace(settings, database_url=databases.url(name), upload_dir=uploads)
-    )
+    app = application.create_app(dataclasses.replace(settings, database_url=databases.url(name), upload_dir=uploads))
     with app.app_context():
         yield
         db.session.remove()
