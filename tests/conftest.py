@@ -29,6 +29,14 @@ def pytest_unconfigure(config):
         databases.stop()
 
 
+def pytest_collection_modifyitems(items):
+    """What is marked slow may take longer than the others, unless it says how long itself."""
+    for item in items:
+        long = any(item.get_closest_marker(name) for name in ("slow", "browser"))
+        if long and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def settings(worker_name) -> config.Settings:
     """Settings of the site under test, whatever the developer's environment says."""
