@@ -9,7 +9,7 @@ import click
 from flask import Flask, abort, current_app, flash, g, render_template, request, session
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import inspect
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
@@ -224,6 +224,11 @@ def _register_error_pages(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def refuse_forgery(error):
         return _error_page(400, None)
+
+    @app.errorhandler(SecurityError)
+    def refuse_host(error):
+        # A page is full of addresses, which cannot be made under a name that is not the site's.
+        return error
 
     @app.errorhandler(HTTPException)
     def http_error(error):

@@ -115,5 +115,13 @@ def _let_the_next_writer_in(_dbapi_connection, record, *_):
         _writer.release()
 
 
+@event.listens_for(Engine, "handle_error")
+def _leave_out_the_row(context):
+    # PostgreSQL quotes the row at fault, and what people typed has no place in a log of errors.
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
+
+
 def _is_sqlite(dbapi_connection) -> bool:
     return type(dbapi_connection).__module__.startswith("sqlite3")

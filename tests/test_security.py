@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 import auth
 import extensions
@@ -365,11 +366,20 @@ def test_an_address_forges_no_line_of_the_log(app, client, monkeypatch, caplog):
     assert "\n" not in caplog.messages[-1]
 
 
-def test_an_error_of_the_database_says_nothing_of_what_was_typed(app, customer):
-    with pytest.raises(Exception, match="hidden") as fault:
-        db.session.execute(update(User).values(role="typed by somebody"))
+def test_an_error_of_the_database_says_nothing_of_what_was_typed(app, customer, other_customer):
+    with pytest.raises(IntegrityError, match="hidden") as fault:
+        db.session.execute(update(User).values(email="typed@example.com"))
     db.session.rollback()
-    assert "typed by somebody" not in str(fault.value)
+    assert "typed@example.com" not in f"{fault.value} {fault.value.orig} {fault.value.__cause__}"
+
+
+def test_a_host_that_is_not_the_site_gets_no_page(app, client, monkeypatch):
+    monkeypatch.setitem(app.config, "TRUSTED_HOSTS", ["doorstep.example"])
+    client.csrf = False
+    for answer in (client.get("/", base_url="http://evil.example"), client.post("/login")):
+        assert answer.status_code == 400
+        assert not HEADERS - set(answer.headers.keys())
+    assert client.get("/", base_url="http://doorstep.example").status_code == 200
 
 
 def test_settings_show_no_secret(settings):
