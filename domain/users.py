@@ -98,9 +98,11 @@ def demo_accounts_exist() -> bool:
 
 
 def normalise_email(text: str) -> str:
-    """One spelling for each address: lower case, without space around."""
+    """One spelling for each address: lower case, without space around, and in the letters that every
+    mail server takes, so that no two look alike."""
     try:
-        return validate_email(text.strip()[:320], check_deliverability=False).normalized.lower()[:254]
+        found = validate_email(text.strip()[:320], check_deliverability=False, allow_smtputf8=False)
+        return found.ascii_email.lower()[:254]
     except (EmailNotValidError, UnicodeError):
         raise Invalid(_("Enter an e-mail address such as name@example.com."), field="email") from None
 

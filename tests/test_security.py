@@ -204,6 +204,17 @@ def test_the_first_step_alone_opens_no_page(app, as_, customer):
         assert client.get(path).location.split("?")[0] in ("/login", "/"), path
 
 
+@pytest.mark.parametrize(
+    "lookalike",
+    ["\u0430sha@example.com", "as\u200bha@example.com", "\uff41sha@example.com"],
+)
+def test_an_address_that_only_looks_like_another_is_none(client, customer, lookalike):
+    data = {"name": "Asha Rao", "email": lookalike, "password": "nine blue kettles"}
+    assert client.post("/signup", data=data).status_code == 422
+    assert users.find(lookalike) is None
+    assert users.normalise_email("asha@bücher.example") == "asha@xn--bcher-kva.example"
+
+
 # -- Sessions ---------------------------------------------------------------------------------
 
 
