@@ -1,14 +1,19 @@
-"""Serves static/: what is text goes out gzipped, from copies made when the site starts."""
+"""Serves static/: what is text goes out compressed, from copies made when the site first starts."""
 
 import gzip
 import hashlib
 import os
 from pathlib import Path
 
+import brotli
 from whitenoise import WhiteNoise
 from whitenoise.responders import StaticFile
 
 TEXTS = frozenset({".css", ".js", ".svg"})
+WAYS = {
+    "br": lambda content: brotli.compress(content, mode=brotli.MODE_TEXT, quality=10),
+    "gzip": lambda content: gzip.compress(content, mtime=0),
+}
 
 
 class Assets(WhiteNoise):
@@ -26,15 +31,17 @@ class Assets(WhiteNoise):
         if Path(path).suffix not in TEXTS:
             return plain
         _encoding, _path, headers = plain.alternatives[-1]
-        return StaticFile(path, headers, encodings={"gzip": self._gzipped(Path(path))})
+        return StaticFile(path, headers, encodings=self._compressed(Path(path).read_bytes()))
 
-    def _gzipped(self, path):
-        content = path.read_bytes()
-        copy = self.copies / f"{hashlib.sha256(content).hexdigest()}.gz"
-        if not copy.exists():
-            self.copies.mkdir(parents=True, exist_ok=True)
-            # Whole or not there, also when several processes start at once.
-            new = copy.with_suffix(f".{os.getpid()}")
-            new.write_bytes(gzip.compress(content, mtime=0))
-            new.replace(copy)
-        return str(copy)
+    def _compressed(self, content):
+        """{way: path of the copy}; what is not there yet is made."""
+        digest = hashlib.sha256(content).hexdigest()
+        copies = {way: self.copies / f"{digest}.{way}" for way in WAYS}
+        for way, copy in copies.items():
+            if not copy.exists():
+                self.copies.mkdir(parents=True, exist_ok=True)
+                # Whole or not there, also when several processes start at once.
+                new = copy.with_suffix(f".{way}.{os.getpid()}")
+                new.write_bytes(WAYS[way](content))
+                new.replace(copy)
+        return {way: str(copy) for way, copy in copies.items()}
