@@ -42,7 +42,7 @@ _professionals, _users = Professional.__table__, User.__table__
 _addresses, _pins, _keys = Address.__table__, PinCode.__table__, IdempotencyKey.__table__
 
 _CUSTOMER_LOCK = select(_users.c.id).where(_users.c.id == bindparam("customer")).with_for_update()
-_BEFORE = select(
+_BEFORE_COLUMNS = (
     select(_keys.c.booking_id)
     .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
     .scalar_subquery()
@@ -55,6 +55,7 @@ _BEFORE = select(
     .where(UNANSWERED, _bookings.c.respond_by <= bindparam("now"))
     .label("overdue"),
 )
+_BEFORE = select(*_BEFORE_COLUMNS)
 _SERVICE = select(
     _services.c.name,
     _services.c.base_price.label("price"),
@@ -110,6 +111,9 @@ _ADDRESS = (
         _addresses.c.archived_at.is_(None),
     )
 )
+# What is asked for and what was before are read together.
+_ASKED_OF_ONE = _OFFERING.add_columns(*_BEFORE_COLUMNS)
+_ASKED_OF_ANYBODY = _SERVICE.add_columns(*_BEFORE_COLUMNS)
 # One query says all that a request depends on besides the offering.
 _STANDING = _ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS)
 _ONLY_COMMITMENTS = select(*_COMMITMENTS)
@@ -163,12 +167,12 @@ def request(
     fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks)
     now = clock.now()
     run = _lock(by)
-    before = run(_BEFORE, {"customer": by.id, "key": key or "", "now": now}).one()
+    offered, before = _ask(run, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
         return _first_result(before, fingerprint)
     if before.overdue:
         bookings.expire_due()
-    wish = _wish(run, by, service_id, professional_id, starts_at, address_id)
+    wish = _wish(run, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
     candidates = [] if professional_id else _candidates(wish)
     booking_id = _write(run, by, wish, _checked_remarks(remarks), now)
     if professional_id:
@@ -231,8 +235,15 @@ def answer_by(now: datetime, starts_at: datetime) -> datetime:
 # -- What is checked --------------------------------------------------------------------------
 
 
-def _wish(run, by, service_id, professional_id, starts_at, address_id):
-    offered = _offered(run, service_id, professional_id)
+def _ask(run, by, service_id, professional_id, key, now):
+    """What is offered, if anything, and what was before: the first use of the key, and overdue requests."""
+    statement = _ASKED_OF_ONE if professional_id else _ASKED_OF_ANYBODY
+    known = {"customer": by.id, "key": key or "", "now": now}
+    offered = run(statement, {**known, "service": service_id, "professional": professional_id}).one_or_none()
+    return offered, offered or run(_BEFORE, known).one()
+
+
+def _wish(run, by, offered, service_id, professional_id, starts_at, address_id):
     availability.check_bookable(starts_at)
     ends_at = starts_at + timedelta(minutes=offered.duration_minutes)
     parameters = {
@@ -264,17 +275,18 @@ def _moved(run, by, booking, starts_at):
 
 
 def _offered(run, service_id, professional_id):
-    if professional_id:
-        offered = run(_OFFERING, {"service": service_id, "professional": professional_id}
-        ).one_or_none()
-        if offered is None:
-            raise Invalid(_("This professional does not offer that service. Choose another."), "service_id")
-        if offered.approval is not Approval.APPROVED or not offered.active or offered.paused:
-            raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
-    else:
-        offered = run(_SERVICE, {"service": service_id}).one_or_none()
+    wanted = {"service": service_id, "professional": professional_id}
+    return _open(run(_OFFERING if professional_id else _SERVICE, wanted).one_or_none(), professional_id)
+
+
+def _open(offered, professional_id):
+    """What can be booked. Raises Invalid when nothing is offered, or not now."""
+    if offered is None and professional_id:
+        raise Invalid(_("This professional does not offer that service. Choose another."), "service_id")
     if offered is None or offered.retired_at:
         raise Invalid(_("That service is no longer offered. Choose another."), "service_id")
+    if professional_id and (offered.approval is not Approval.APPROVED or not offered.active or offered.paused):
+        raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
     return offered
 
 
@@ -352,10 +364,10 @@ def _runner():
 
 def _lock(customer):
     """One request of a customer at a time. On SQLite the write transaction already sees to that."""
-    run = _runner()
-    if db.session.get_bind().dialect.name == "postgresql":
-        run(_CUSTOMER_LOCK, {"customer": customer.id})
-    return run
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_CUSTOMER_LOCK, {"customer": customer.id})
+    return connection.execute
 
 
 def _write(run, by, wish, remarks, now):
@@ -374,6 +386,8 @@ def _write(run, by, wish, remarks, now):
             "currency": settings.currency,
             "subtotal": wish.quote.subtotal,
             "total": wish.quote.total,
+            "paid": 0,
+            "code_tries": 0,
             "respond_by": answer_by(now, wish.starts_at),
             "created_at": now,
             "code_salt": start_codes.new_salt(),
