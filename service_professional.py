@@ -9,7 +9,7 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from auth import restrict_to
-from domain import bookings, clock, earnings, places, professionals, reviews, schedules, scorecards
+from domain import bookings, clock, earnings, places, professionals, reviews, schedules, scorecards, transitions
 from domain.errors import NotAllowed, NotFound
 from domain.paging import keyset
 from domain.transitions import LABELS
@@ -328,7 +328,7 @@ def _job_page(booking_id, **submitted):
         mine=mine,
         agreed=mine and booking.status in AGREED,
         actions=bookings.available_actions(booking, current_user),
-        openings=schedules.openings(booking),
+        openings=transitions.openings(booking),
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
     )
 

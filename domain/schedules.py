@@ -135,14 +135,6 @@ def upcoming(professional_id: int) -> list[Booking]:
     )
 
 
-def openings(booking: Booking) -> dict[str, datetime]:
-    """From when on the verbs of an agreed job can be used."""
-    return {
-        "depart": booking.starts_at - timedelta(hours=settings.policy.depart_before_hours),
-        "start": booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes),
-    }
-
-
 # -- Working hours ----------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The one table of what can happen to a booking, and how a booking moves along it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flask_babel import gettext as _
@@ -199,6 +199,14 @@ def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data)
     )
 
 
+def openings(booking: Booking) -> dict[str, datetime]:
+    """From when on the verbs of an agreed job can be used."""
+    return {
+        "depart": booking.starts_at - timedelta(hours=settings.policy.depart_before_hours),
+        "start": booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes),
+    }
+
+
 # -- What the table cannot say: deadlines, times of day, locks ---------------------------------
 
 
@@ -234,11 +242,11 @@ def _check_expire(rule, booking, user):
 
 
 def _check_depart(rule, booking, user):
-    _not_before(booking.starts_at - timedelta(hours=settings.policy.depart_before_hours))
+    _not_before(openings(booking)["depart"])
 
 
 def _check_start(rule, booking, user):
-    _not_before(booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes))
+    _not_before(openings(booking)["start"])
     if booking.code_tries >= settings.policy.code_tries:
         raise InvalidTransition(locked())
 

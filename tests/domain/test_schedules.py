@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain import availability, clock, schedules
+from domain import availability, clock, schedules, transitions
 from domain.errors import Invalid, NotAllowed, NotFound
 from extensions import db
 from models import BookingOffer, OfferStatus, SlotClaim, Status
@@ -229,7 +229,7 @@ def test_history_is_what_is_over(customer, professional):
 
 
 def test_verbs_open_before_the_start(job):
-    assert schedules.openings(job) == {
+    assert transitions.openings(job) == {
         "depart": job.starts_at - timedelta(hours=3),
         "start": job.starts_at - timedelta(minutes=30),
     }
