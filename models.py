@@ -40,6 +40,10 @@ def reference_of(booking_id: int) -> str:
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
+# The letters of "2026-11-21 09:00:00.000000".
+_WITHOUT_OFFSET = 26
+
+
 class UTCDateTime(TypeDecorator):
     """An aware datetime, stored in UTC. A naive one is a bug and raises ValueError."""
 
@@ -54,7 +58,7 @@ class UTCDateTime(TypeDecorator):
 
         def process(value):
             moment = self.process_bind_param(value, dialect)
-            return moment and moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+            return moment and moment.isoformat(" ", "microseconds")[:_WITHOUT_OFFSET]
 
         return process
 

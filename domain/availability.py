@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain import clock
 from domain.errors import Conflict, Invalid
-from extensions import db, settings
+from extensions import Prepared, db, settings
 from models import SlotClaim, TimeOff, WorkingHours
 
 BUCKET_MINUTES = 15
@@ -97,7 +97,7 @@ OPENNESS = (
     .label("away"),
 )
 _OPENNESS = select(*OPENNESS)
-_CLAIM = insert(SlotClaim.__table__)
+_claim = Prepared(insert(SlotClaim.__table__), "professional_id", "bucket", "booking_id")
 _RELEASE = delete(SlotClaim.__table__).where(SlotClaim.booking_id == bindparam("booking"))
 
 
@@ -207,7 +207,7 @@ def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_m
         for bucket in claimed_buckets(starts_at, duration_minutes)
     ]
     try:
-        db.session.connection().execute(_CLAIM, rows)
+        _claim(db.session.connection(), rows)
     except IntegrityError as taken:
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
 

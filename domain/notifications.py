@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from domain import clock
 from domain.paging import Page, keyset
-from extensions import db
+from extensions import Prepared, db
 from models import Notification, User
 
 # Counting stops here: a bell that says "99+" needs no more.
@@ -42,7 +42,7 @@ TEXTS = {
     "not_approved": _l("Your application was not approved: %(reason)s"),
 }
 
-_INSERT = insert(Notification.__table__)
+_insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
 _UNREAD = select(func.count()).select_from(
     select(Notification.id)
     .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
@@ -65,7 +65,7 @@ def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, **
         for user_id in user_ids
     ]
     if rows:
-        db.session.connection().execute(_INSERT, rows)
+        _insert(db.session.connection(), rows)
 
 
 def unread_count(user_id: int) -> int:

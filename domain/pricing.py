@@ -1,8 +1,8 @@
 """What a booking costs: the service, the platform's fee and the tax, in integer minor units."""
 
 import functools
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from extensions import settings
 from models import LineKind
@@ -10,15 +10,13 @@ from models import LineKind
 BASIS_POINTS = 10_000
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     kind: LineKind
     label: str
     amount: int
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     lines: tuple[Line, ...]
     subtotal: int
     total: int

@@ -4,8 +4,8 @@ The way of a request is the hottest write of the house, so it uses Core statemen
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, delete, exists, func, insert, select
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select
 from domain import availability, bookings, clock, matching, notifications, places, pricing, start_codes
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
-from extensions import db, settings
+from extensions import Prepared, db, settings
 from models import (
     Address,
     Approval,
@@ -112,20 +112,38 @@ _ADDRESS = (
     )
 )
 # What is asked for and what was before are read together.
-_ASKED_OF_ONE = _OFFERING.add_columns(*_BEFORE_COLUMNS)
-_ASKED_OF_ANYBODY = _SERVICE.add_columns(*_BEFORE_COLUMNS)
+_asked_of_one = Prepared(_OFFERING.add_columns(*_BEFORE_COLUMNS))
+_asked_of_anybody = Prepared(_SERVICE.add_columns(*_BEFORE_COLUMNS))
 # One query says all that a request depends on besides the offering.
-_STANDING = _ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS)
+_standing = Prepared(_ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS))
 _ONLY_COMMITMENTS = select(*_COMMITMENTS)
-_ADD_BOOKING = insert(_bookings)
-_ADD_LINES = insert(BookingLine.__table__)
-_ADD_EVENT = insert(BookingEvent.__table__)
+_add_booking = Prepared(
+    insert(_bookings).returning(_bookings.c.id),
+    "customer_id",
+    "professional_id",
+    "service_id",
+    "status",
+    "starts_at",
+    "ends_at",
+    "address_line",
+    "pincode",
+    "remarks",
+    "currency",
+    "subtotal",
+    "total",
+    "paid",
+    "code_tries",
+    "respond_by",
+    "created_at",
+    "code_salt",
+)
+_add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
+_add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
+_add_key = Prepared(insert(_keys), "user_id", "key", "fingerprint", "booking_id", "created_at")
 _ADD_OFFERS = insert(BookingOffer.__table__)
-_ADD_KEY = insert(_keys)
 
 
-@dataclass(frozen=True)
-class _Wish:
+class _Wish(NamedTuple):
     """What was asked for, resolved: who, what, where and for how much."""
 
     professional_id: int | None
@@ -143,7 +161,7 @@ class _Wish:
 
 def quote(service_id: int, professional_id: int | None) -> pricing.Quote:
     """The price before the click. For any professional it is the service's base price."""
-    offered = _offered(_runner(), service_id, professional_id)
+    offered = _offered(db.session.connection(), service_id, professional_id)
     return pricing.quote(offered.name, offered.price)
 
 
@@ -166,32 +184,32 @@ def request(
         raise NotAllowed(_("Only customers can book."))
     fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks)
     now = clock.now()
-    run = _lock(by)
-    offered, before = _ask(run, by, service_id, professional_id, key, now)
+    connection = _lock(by)
+    offered, before = _ask(connection, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
         return _first_result(before, fingerprint)
     if before.overdue:
         bookings.expire_due()
-    wish = _wish(run, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
+    wish = _wish(connection, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
     candidates = [] if professional_id else _candidates(wish)
-    booking_id = _write(run, by, wish, _checked_remarks(remarks), now)
+    booking_id = _write(connection, by, wish, _checked_remarks(remarks), now)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes)
         _notify([professional_id], "requested", booking_id, wish, by)
     else:
-        _offer(run, booking_id, candidates, now)
+        _offer(connection, booking_id, candidates, now)
         _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
-        run(_ADD_KEY, {**values, "created_at": now})
+        _add_key(connection, {**values, "created_at": now})
     return booking_id
 
 
 def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
     rule = rule_for("move", booking, by)
-    run = _lock(by)
-    wish = _moved(run, by, booking, starts_at)
+    connection = _lock(by)
+    wish = _moved(connection, by, booking, starts_at)
     now = clock.now()
     if booking.professional_id:
         availability.release(booking.id)
@@ -200,7 +218,7 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     else:
         candidates = _candidates(wish)
         db.session.execute(delete(BookingOffer).where(BookingOffer.booking_id == booking.id))
-        _offer(run, booking.id, candidates, now)
+        _offer(connection, booking.id, candidates, now)
         told = [match.professional_id for match in candidates]
     deadline = answer_by(now, starts_at)
     move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=deadline)
@@ -210,13 +228,13 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
 def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
     """Change remarks and address; once accepted only the address, and only within its PIN code."""
     rule = rule_for("edit", booking, by)
-    run = _runner()
-    address = _address(run, by, address_id)
+    connection = db.session.connection()
+    address = _address(connection, by, address_id)
     pending = booking.status is Status.PENDING
     if address.pincode != booking.pincode:
         if not pending or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        _check_reach(_offered(run, booking.service_id, booking.professional_id), address)
+        _check_reach(_offered(connection, booking.service_id, booking.professional_id), address)
     remarks = _checked_remarks(remarks) if pending else booking.remarks
     move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
     if booking.professional_id:
@@ -235,15 +253,16 @@ def answer_by(now: datetime, starts_at: datetime) -> datetime:
 # -- What is checked --------------------------------------------------------------------------
 
 
-def _ask(run, by, service_id, professional_id, key, now):
+def _ask(connection, by, service_id, professional_id, key, now):
     """What is offered, if anything, and what was before: the first use of the key, and overdue requests."""
-    statement = _ASKED_OF_ONE if professional_id else _ASKED_OF_ANYBODY
+    read = _asked_of_one if professional_id else _asked_of_anybody
     known = {"customer": by.id, "key": key or "", "now": now}
-    offered = run(statement, {**known, "service": service_id, "professional": professional_id}).one_or_none()
-    return offered, offered or run(_BEFORE, known).one()
+    wanted = {**known, "service": service_id, "professional": professional_id}
+    offered = read(connection, wanted).one_or_none()
+    return offered, offered or connection.execute(_BEFORE, known).one()
 
 
-def _wish(run, by, offered, service_id, professional_id, starts_at, address_id):
+def _wish(connection, by, offered, service_id, professional_id, starts_at, address_id):
     availability.check_bookable(starts_at)
     ends_at = starts_at + timedelta(minutes=offered.duration_minutes)
     parameters = {
@@ -251,7 +270,7 @@ def _wish(run, by, offered, service_id, professional_id, starts_at, address_id):
         **availability.openness_parameters(professional_id, starts_at, ends_at),
         **_commitment_parameters(by, starts_at, ends_at),
     }
-    standing = run(_STANDING, parameters).one_or_none()
+    standing = _standing(connection, parameters).one_or_none()
     if standing is None:
         raise _no_such_address()
     if professional_id:
@@ -262,21 +281,21 @@ def _wish(run, by, offered, service_id, professional_id, starts_at, address_id):
     return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, standing)
 
 
-def _moved(run, by, booking, starts_at):
+def _moved(connection, by, booking, starts_at):
     availability.check_bookable(starts_at)
     ends_at = starts_at + (booking.ends_at - booking.starts_at)
     professional_id, service = booking.professional_id, booking.service
     if professional_id:
-        _offered(run, service.id, professional_id)
+        _offered(connection, service.id, professional_id)
         availability.check_open(professional_id, starts_at, ends_at)
     parameters = _commitment_parameters(by, starts_at, ends_at, booking.id)
-    _check_commitments(run(_ONLY_COMMITMENTS, parameters).one(), moving=True)
+    _check_commitments(connection.execute(_ONLY_COMMITMENTS, parameters).one(), moving=True)
     return _Wish(professional_id, service.id, None, service.name, starts_at, ends_at, booking.pin)
 
 
-def _offered(run, service_id, professional_id):
+def _offered(connection, service_id, professional_id):
     wanted = {"service": service_id, "professional": professional_id}
-    return _open(run(_OFFERING if professional_id else _SERVICE, wanted).one_or_none(), professional_id)
+    return _open(connection.execute(_OFFERING if professional_id else _SERVICE, wanted).one_or_none(), professional_id)
 
 
 def _open(offered, professional_id):
@@ -285,13 +304,13 @@ def _open(offered, professional_id):
         raise Invalid(_("This professional does not offer that service. Choose another."), "service_id")
     if offered is None or offered.retired_at:
         raise Invalid(_("That service is no longer offered. Choose another."), "service_id")
-    if professional_id and (offered.approval is not Approval.APPROVED or not offered.active or offered.paused):
+    if professional_id and (offered.approval != Approval.APPROVED or not offered.active or offered.paused):
         raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
     return offered
 
 
-def _address(run, by, address_id):
-    address = run(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
+def _address(connection, by, address_id):
+    address = connection.execute(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
     if address is None:
         raise _no_such_address()
     return address
@@ -356,23 +375,17 @@ def _fingerprint(*wish):
 # -- What is written --------------------------------------------------------------------------
 
 
-def _runner():
-    """Statements go straight to the transaction's connection: the session would look for the bind
-    of each anew."""
-    return db.session.connection().execute
-
-
 def _lock(customer):
     """One request of a customer at a time. On SQLite the write transaction already sees to that."""
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
         connection.execute(_CUSTOMER_LOCK, {"customer": customer.id})
-    return connection.execute
+    return connection
 
 
-def _write(run, by, wish, remarks, now):
-    booking_id = run(
-        _ADD_BOOKING,
+def _write(connection, by, wish, remarks, now):
+    booking_id = _add_booking(
+        connection,
         {
             "customer_id": by.id,
             "professional_id": wish.professional_id,
@@ -392,21 +405,21 @@ def _write(run, by, wish, remarks, now):
             "created_at": now,
             "code_salt": start_codes.new_salt(),
         },
-    ).inserted_primary_key[0]
-    run(
-        _ADD_LINES,
+    ).scalar_one()
+    _add_lines(
+        connection,
         [
             {"booking_id": booking_id, "kind": line.kind, "label": line.label, "amount": line.amount}
             for line in wish.quote.lines
         ],
     )
-    event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id, "at": now}
-    run(_ADD_EVENT, event)
+    event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id}
+    _add_event(connection, {**event, "at": now, "reason": ""})
     return booking_id
 
 
-def _offer(run, booking_id, candidates, now):
-    run(
+def _offer(connection, booking_id, candidates, now):
+    connection.execute(
         _ADD_OFFERS,
         [
             {
