@@ -132,6 +132,41 @@ class OfferStatus(enum.StrEnum):
     LOST = "lost"
 
 
+class Channel(enum.StrEnum):
+    MAIL = "mail"
+    CHAT = "chat"
+    SMS = "sms"
+
+
+class Delivery(enum.StrEnum):
+    """What became of a message. Kept: there is no mail server, so it can only be read here."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    KEPT = "kept"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+class RunStatus(enum.StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class ExportKind(enum.StrEnum):
+    BOOKINGS = "bookings"
+    EVERYTHING = "everything"
+
+
+class ExportStatus(enum.StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class PaymentMethod(enum.StrEnum):
     CASH = "cash"
     UPI = "upi"
@@ -241,6 +276,11 @@ class User(db.Model, UserMixin):
     phone: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str | None] = mapped_column(String(10))
     photo_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
+    # Topic to list of channels, where they differ from the usual ones (see domain.outbox).
+    message_choices: Mapped[dict | None] = mapped_column(JSON)
+    # The Google Chat webhook that a person gave for their messages.
+    chat_url: Mapped[str | None] = mapped_column(String(500))
+    last_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     anonymised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -652,7 +692,7 @@ class Review(db.Model):
     professional: Mapped[Professional] = relationship()
 
 
-# -- What people are told, and what admins did ------------------------------------------------
+# -- What people are told ---------------------------------------------------------------------
 
 
 class Notification(db.Model):
@@ -675,6 +715,115 @@ class Notification(db.Model):
     data: Mapped[dict] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class OutboxMessage(db.Model):
+    """Something to be sent, written in the transaction of what it tells and sent after it.
+
+    `key` names the cause and the recipient, so that nothing is told twice. `data` is what the words
+    are made of at the time of sending. A worker holds a message by `lease` until `leased_until`.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_status_id", "status", "id"),
+        Index("ix_outbox_created_at", "created_at"),
+        Index(
+            "ix_outbox_waiting",
+            "due_at",
+            "id",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    channel: Mapped[Channel] = mapped_column(_enum(Channel, "channel"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    # Where to, when that is not what the person has by then; empty otherwise.
+    address: Mapped[str | None] = mapped_column(String(254))
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"))
+    data: Mapped[dict] = mapped_column(JSON, default=dict)
+    status: Mapped[Delivery] = mapped_column(_enum(Delivery, "delivery"), default=Delivery.WAITING)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    lease: Mapped[str | None] = mapped_column(String(36))
+    leased_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    subject: Mapped[str] = mapped_column(String(200), default="")
+    body: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    user: Mapped[User | None] = relationship()
+    booking: Mapped[Booking | None] = relationship()
+
+
+# -- What the clock does ----------------------------------------------------------------------
+
+
+class JobRun(db.Model):
+    """One run of a job for a period, which is a local date or month: written with its effect.
+
+    A job that takes several transactions keeps in `cursor` where the next one goes on.
+    """
+
+    __tablename__ = "job_runs"
+    __table_args__ = (UniqueConstraint("job", "period"), Index("ix_job_runs_job_id", "job", "id"))
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    job: Mapped[str] = mapped_column(String(40))
+    period: Mapped[str] = mapped_column(String(10))
+    status: Mapped[RunStatus] = mapped_column(_enum(RunStatus, "run_status"), default=RunStatus.RUNNING)
+    cursor: Mapped[int] = mapped_column(BigInteger, default=0)
+    count: Mapped[int] = mapped_column(Integer, default=0)
+    runs: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Lease(db.Model):
+    """Who runs the timetable. `beats` counts up while the holder lives; who sees it stand still for
+    long enough may take over, so no clock needs to agree with another."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(String(80))
+    beats: Mapped[int] = mapped_column(BigInteger, default=0)
+    beaten_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Export(db.Model):
+    """A file of bookings, or of everything, that an admin asked for. `done` and `total` count rows."""
+
+    __tablename__ = "exports"
+    __table_args__ = (Index("ix_exports_status_id", "status", "id"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    admin_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    kind: Mapped[ExportKind] = mapped_column(_enum(ExportKind, "export_kind"))
+    filters: Mapped[dict] = mapped_column(JSON, default=dict)
+    excel: Mapped[bool] = mapped_column(Boolean, default=False)
+    status: Mapped[ExportStatus] = mapped_column(
+        _enum(ExportStatus, "export_status"), default=ExportStatus.WAITING
+    )
+    # The process that writes the file; another one that runs the timetable begins it anew.
+    holder: Mapped[str | None] = mapped_column(String(80))
+    total: Mapped[int | None] = mapped_column(Integer)
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    file_name: Mapped[str | None] = mapped_column(String(80))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    admin: Mapped[User] = relationship()
+
+
+# -- What admins did, and running sums --------------------------------------------------------
 
 
 class AuditEntry(db.Model):

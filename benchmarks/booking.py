@@ -212,6 +212,19 @@ def write_bare(bare, wish):
         (professional_id, booking_id, f'{{"service": "Tap repair", "time": "{start}", "name": "Person"}}', now),
     )
     bare.execute(
+        "INSERT INTO outbox (key, kind, channel, user_id, booking_id, data, status, tries, due_at, subject, error,"
+        " created_at) VALUES (?, 'requested', 'mail', ?, ?, ?, 'waiting', 0, ?, '', '', ?)"
+        " ON CONFLICT DO NOTHING",
+        (
+            f"requested:{booking_id}:{now}:{professional_id}:mail",
+            professional_id,
+            booking_id,
+            f'{{"service": "Tap repair", "time": "{start}", "name": "Person"}}',
+            now,
+            now,
+        ),
+    )
+    bare.execute(
         "INSERT INTO idempotency_keys (user_id, key, fingerprint, booking_id, created_at) VALUES (?, ?, ?, ?, ?)",
         (customer_id, str(starts_at), "0" * 64, booking_id, now),
     )
@@ -224,7 +237,7 @@ def text(moment):
 
 def compare(bare):
     """Both sides must have written as many rows, or the ratio means nothing."""
-    for table in ("bookings", "booking_lines", "booking_events", "slot_claims", "notifications", "idempotency_keys"):
+    for table in ("bookings", "booking_lines", "booking_events", "slot_claims", "notifications", "outbox", "idempotency_keys"):
         query = f"SELECT count(*) FROM {table}"
         ours, theirs = db.session.execute(db.text(query)).scalar(), bare.execute(query).fetchone()[0]
         assert ours == theirs, (table, ours, theirs)

@@ -5,7 +5,7 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domain import clock
+from domain import clock, outbox
 from domain.paging import Page, keyset
 from extensions import Prepared, db
 from models import Notification, User
@@ -56,8 +56,11 @@ def notify(user_id: int, kind: str, booking_id: int | None = None, **data) -> No
     notify_all([user_id], kind, booking_id, **data)
 
 
-def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, **data) -> None:
-    """Tell several people the same."""
+def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, *, usual=False, **data) -> None:
+    """Tell several people the same, in the app and by the channels of their choice.
+
+    `usual` says that none of them chose channels of their own.
+    """
     assert kind in TEXTS, kind
     now = clock.now()
     rows = [
@@ -66,6 +69,7 @@ def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, **
     ]
     if rows:
         _insert(db.session.connection(), rows)
+        outbox.publish(user_ids, kind, f"{kind}:{booking_id}:{now.isoformat()}", booking_id, usual=usual, **data)
 
 
 def unread_count(user_id: int) -> int:

@@ -74,6 +74,7 @@ _OFFERING = (
         _professionals.c.lon,
         _professionals.c.radius_km,
         _users.c.active,
+        _users.c.message_choices.is_(None).label("usual"),
     )
     .select_from(_offerings)
     .join(_services, _services.c.id == _offerings.c.service_id)
@@ -195,7 +196,7 @@ def request(
     booking_id = _write(connection, by, wish, _checked_remarks(remarks), now)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes)
-        _notify([professional_id], "requested", booking_id, wish, by)
+        _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
         _offer(connection, booking_id, candidates, now)
         _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
@@ -434,7 +435,6 @@ def _offer(connection, booking_id, candidates, now):
     )
 
 
-def _notify(people, kind, booking_id, wish, by):
-    notifications.notify_all(
-        people, kind, booking_id, service=wish.service_name, time=wish.starts_at.isoformat(), name=by.name
-    )
+def _notify(people, kind, booking_id, wish, by, usual=False):
+    data = {"service": wish.service_name, "time": wish.starts_at.isoformat(), "name": by.name}
+    notifications.notify_all(people, kind, booking_id, usual=usual, **data)

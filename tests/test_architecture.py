@@ -15,6 +15,7 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
+    ("letters",),
     ("auth",),
     ("forms",),
     ("templating",),

@@ -132,9 +132,7 @@ def upgrade():
         "later_names",
         sa.Column("user_id", Id, nullable=False),
         sa.Column("key", sa.String(length=120), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_later_names_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_later_names_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "key", name=op.f("pk_later_names")),
     )
     op.create_index("ix_later_names_key", "later_names", ["key"], postgresql_ops={"key": begins})

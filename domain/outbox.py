@@ -1,0 +1,161 @@
+"""What leaves the site: messages written beside what they tell, and by which ways each person gets them."""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from cryptography.fernet import Fernet
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain import clock
+from extensions import Prepared, db, settings
+from models import Channel, Delivery, OutboxMessage, User
+
+
+class Topic(StrEnum):
+    """A kind of message as people choose by: each topic has its own channels."""
+
+    ACCOUNT = "account"
+    BOOKINGS = "bookings"
+    PROGRESS = "progress"
+    REMINDERS = "reminders"
+    REVIEWS = "reviews"
+    REPORTS = "reports"
+    SITE = "site"
+
+
+# The channels of a person who chose none. Progress is told in the app alone: a mail comes too late.
+USUAL = dict.fromkeys(Topic, (Channel.MAIL,)) | {Topic.PROGRESS: ()}
+# What nobody can switch off altogether: an account's safety, and what was agreed with somebody.
+ESSENTIAL = frozenset({Topic.ACCOUNT, Topic.BOOKINGS})
+TOPIC_OF = {
+    "requested": Topic.BOOKINGS,
+    "offered": Topic.BOOKINGS,
+    "accepted": Topic.BOOKINGS,
+    "rejected": Topic.BOOKINGS,
+    "nobody": Topic.BOOKINGS,
+    "expired": Topic.BOOKINGS,
+    "edited": Topic.BOOKINGS,
+    "moved": Topic.BOOKINGS,
+    "cancelled": Topic.BOOKINGS,
+    "cancelled_by_admin": Topic.BOOKINGS,
+    "completed": Topic.BOOKINGS,
+    "reassigned": Topic.BOOKINGS,
+    "given": Topic.BOOKINGS,
+    "taken_away": Topic.BOOKINGS,
+    "departed": Topic.PROGRESS,
+    "started": Topic.PROGRESS,
+    "code_renewed": Topic.PROGRESS,
+    "closed": Topic.PROGRESS,
+    "auto_closed": Topic.PROGRESS,
+    "paid": Topic.PROGRESS,
+    "reviewed": Topic.REVIEWS,
+    "replied": Topic.REVIEWS,
+    "review_prompt": Topic.REVIEWS,
+    "approved": Topic.ACCOUNT,
+    "not_approved": Topic.ACCOUNT,
+    "sealed": Topic.ACCOUNT,
+    "requests_waiting": Topic.REMINDERS,
+    "tomorrow": Topic.REMINDERS,
+    "day_before": Topic.REMINDERS,
+    "hours_before": Topic.REMINDERS,
+    "activity_report": Topic.REPORTS,
+    "earnings_statement": Topic.REPORTS,
+    "export_ready": Topic.SITE,
+    "export_failed": Topic.SITE,
+}
+
+_COLUMNS = ("key", "kind", "channel", "user_id", "address", "booking_id", "data", "status", "tries")
+_COLUMNS += ("due_at", "subject", "error", "created_at")
+# What was published for the same cause stays as it is.
+_insert = {
+    kind.dialect.name: Prepared(kind.insert(OutboxMessage.__table__).on_conflict_do_nothing(), *_COLUMNS)
+    for kind in (sqlite, postgresql)
+}
+_CHOICES = select(User.id, User.message_choices).where(
+    User.id.in_(bindparam("ids", expanding=True)), User.message_choices.is_not(None)
+)
+
+
+def publish(
+    user_ids: Iterable[int],
+    kind: str,
+    cause: str,
+    booking_id: int | None = None,
+    *,
+    usual: bool = False,
+    due_at: datetime | None = None,
+    **data,
+) -> None:
+    """Write a message to each person for each channel they chose for the kind's topic.
+
+    `cause` names the event, or the job and its period: with the recipient and the channel it is the
+    key, and the same one is written once. `usual` says that none of them chose channels.
+    `data` is JSON, of which domain.letters makes the words when the message is sent.
+    """
+    user_ids = list(user_ids)
+    topic = TOPIC_OF[kind]
+    chosen = {} if usual or not user_ids else dict(db.session.execute(_CHOICES, {"ids": user_ids}).all())
+    rows = [
+        _row(f"{cause}:{user_id}:{channel}", kind, channel, due_at, user_id=user_id, booking_id=booking_id, data=data)
+        for user_id in user_ids
+        for channel in channels(chosen.get(user_id), topic)
+    ]
+    if rows:
+        _write(rows)
+
+
+def publish_sealed(address: str, subject: str, body: str, user_id: int | None = None) -> None:
+    """Write a mail whose text is a secret, such as a link to set a new password.
+
+    It is kept encrypted, so that neither a copy of the database nor an admin can read it, and is
+    removed when it was sent.
+    """
+    cause = hashlib.sha256(f"{address}\n{body}".encode()).hexdigest()
+    data = {"sealed": _cipher().encrypt(body.encode()).decode()}
+    _write([_row(f"sealed:{cause}", "sealed", Channel.MAIL, None, user_id, address, data=data, subject=subject)])
+
+
+def unsealed(message: OutboxMessage) -> str:
+    """The text of a sealed message. Raises cryptography.fernet.InvalidToken under another SECRET_KEY."""
+    return _cipher().decrypt(message.data["sealed"].encode()).decode()
+
+
+def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
+    """By which channels a person with these choices gets messages of a topic."""
+    if choices is None or topic not in choices:
+        return USUAL[topic]
+    return tuple(choices[topic]) or (USUAL[topic] if topic in ESSENTIAL else ())
+
+
+def _row(key, kind, channel, due_at, user_id=None, address=None, booking_id=None, data=None, subject=""):
+    now = clock.now()
+    return {
+        "key": key,
+        "kind": kind,
+        "channel": channel,
+        "user_id": user_id,
+        "address": address,
+        "booking_id": booking_id,
+        "data": data or {},
+        "status": Delivery.WAITING,
+        "tries": 0,
+        "due_at": due_at or now,
+        "subject": subject,
+        "error": "",
+        "created_at": now,
+    }
+
+
+def _write(rows):
+    connection = db.session.connection()
+    _insert[connection.dialect.name](connection, rows)
+    # Whoever delivers looks at once when this transaction is committed (see mail.py).
+    db.session.info["published"] = True
+
+
+def _cipher():
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"outbox" + settings.secret_key.encode()).digest()))
