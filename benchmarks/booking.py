@@ -48,6 +48,7 @@ PIN = {"pincode": "560001", "place": "Bengaluru GPO", "district": "Bengaluru", "
 PEOPLE = 4_000
 WANTED = {"NORMAL": 0.2, "FULL": 0.4}
 CLIENTS = 100
+TABLES = ("bookings", "booking_lines", "booking_events", "slot_claims", "notifications", "outbox", "idempotency_keys")
 
 
 def main():
@@ -237,7 +238,7 @@ def text(moment):
 
 def compare(bare):
     """Both sides must have written as many rows, or the ratio means nothing."""
-    for table in ("bookings", "booking_lines", "booking_events", "slot_claims", "notifications", "outbox", "idempotency_keys"):
+    for table in TABLES:
         query = f"SELECT count(*) FROM {table}"
         ours, theirs = db.session.execute(db.text(query)).scalar(), bare.execute(query).fetchone()[0]
         assert ours == theirs, (table, ours, theirs)
