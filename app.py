@@ -36,7 +36,9 @@ from models import FileKind
 from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-WRITING_BLUEPRINTS = frozenset({"customer", "professional", "admin", "admin_catalogue", "account"})
+WRITING_BLUEPRINTS = frozenset(
+    {"customer", "professional", "admin", "admin_catalogue", "admin_operations", "account"}
+)
 STATUS_OF = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,

@@ -171,10 +171,11 @@ def register_routes(app: Flask) -> None:
     import account
     import admin
     import admin_catalogue
+    import admin_operations
     import admin_reports
     import customer
     import service_professional
 
-    modules = (account, admin, admin_catalogue, admin_reports, customer, service_professional)
+    modules = (account, admin, admin_catalogue, admin_operations, admin_reports, customer, service_professional)
     for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

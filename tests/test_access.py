@@ -32,6 +32,7 @@ TABLE = {
         GET /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/reassign
+        GET /admin/jobs
         GET /admin/people
         GET /admin/people/<int:user_id>
         GET /admin/people/<int:user_id>/anonymise

@@ -35,7 +35,9 @@ MOST_LINES = 450
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
-GATED_BLUEPRINTS = {"admin", "admin_catalogue", "admin_reports", "customer", "professional", "account"}
+GATED_BLUEPRINTS = {
+    *("admin", "admin_catalogue", "admin_operations", "admin_reports", "customer", "professional", "account"),
+}
 
 INLINE = (
     (r"<script(?![^>]*\bsrc=)(?![^>]*type=\"(?:application/(?:ld\+)?json|importmap)\")", "inline script"),

@@ -84,6 +84,7 @@ PAGES = {
         "/admin/bookings/{accepted}/override-code",
         "/admin/reviews",
         "/admin/audit",
+        "/admin/jobs",
         "/service-list/categories/new",
         "/service-list/services/new",
         "/service-list/services/{service}",
