@@ -552,6 +552,12 @@ class Booking(db.Model):
             sqlite_where=text("status = 'completed'"),
             postgresql_where=text("status = 'completed'"),
         ),
+        Index(
+            "ix_bookings_closed_at",
+            "closed_at",
+            sqlite_where=text("closed_at IS NOT NULL"),
+            postgresql_where=text("closed_at IS NOT NULL"),
+        ),
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from cryptography.fernet import Fernet
 from sqlalchemy import bindparam, select
@@ -96,13 +97,36 @@ def publish(
     key, and the same one is written once. `usual` says that none of them chose channels.
     `data` is JSON, of which domain.letters makes the words when the message is sent.
     """
-    user_ids = list(user_ids)
+    notices = [Notice(user_id, cause, booking_id, data) for user_id in user_ids]
+    publish_each(kind, notices, usual=usual, due_at=due_at)
+
+
+class Notice(NamedTuple):
+    """What one person is told by a message of a kind; see publish for `cause` and `data`."""
+
+    user_id: int
+    cause: str
+    booking_id: int | None
+    data: dict
+
+
+def publish_each(kind: str, notices: list[Notice], *, usual: bool = False, due_at: datetime | None = None) -> None:
+    """Write messages of one kind, each with a cause of its own."""
     topic = TOPIC_OF[kind]
-    chosen = {} if usual or not user_ids else dict(db.session.execute(_CHOICES, {"ids": user_ids}).all())
+    ids = [notice.user_id for notice in notices]
+    chosen = {} if usual or not ids else dict(db.session.execute(_CHOICES, {"ids": ids}).all())
     rows = [
-        _row(f"{cause}:{user_id}:{channel}", kind, channel, due_at, user_id=user_id, booking_id=booking_id, data=data)
-        for user_id in user_ids
-        for channel in channels(chosen.get(user_id), topic)
+        _row(
+            f"{notice.cause}:{notice.user_id}:{channel}",
+            kind,
+            channel,
+            due_at,
+            user_id=notice.user_id,
+            booking_id=notice.booking_id,
+            data=notice.data,
+        )
+        for notice in notices
+        for channel in channels(chosen.get(notice.user_id), topic)
     ]
     if rows:
         _write(rows)
