@@ -1,6 +1,7 @@
 """Settings from the environment, and the faults that keep a production site from starting."""
 
 import os
+import re
 import secrets
 import zoneinfo
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from babel.numbers import get_currency_precision, list_currencies
 ROOT = Path(__file__).resolve().parent
 MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_ALPHABET = 10
+# The SMS gateways that are known here, by the schemes of their addresses at apprise (see gateways.py).
+SMS_SCHEMES = ("msg91", "twilio", "vonage", "d7sms", "plivo")
+_HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 
 class BadSetting(ValueError):
@@ -76,6 +80,9 @@ class Settings:
     mail_username: str
     mail_password: str = field(repr=False)
     mail_sender: str
+    sms_url: str = field(repr=False)
+    sms_schemes: tuple[str, ...]
+    chat_hosts: tuple[str, ...]
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
@@ -132,6 +139,9 @@ def load(environ=None) -> Settings:
         mail_username=env.get("MAIL_USERNAME", ""),
         mail_password=env.get("MAIL_PASSWORD", ""),
         mail_sender=env.get("MAIL_SENDER") or "Doorstep <no-reply@localhost>",
+        sms_url=_sms_url(env),
+        sms_schemes=_several_of(env, "SMS_SCHEMES", SMS_SCHEMES),
+        chat_hosts=_hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
 
@@ -211,3 +221,32 @@ def _one_of(env, name, default, allowed):
     if value not in allowed:
         raise BadSetting(f"{name} has the unknown value {value!r}.")
     return value
+
+
+def _several_of(env, name, allowed):
+    chosen = tuple(env.get(name, "").replace(",", " ").lower().split()) or allowed
+    if set(chosen) - set(allowed):
+        raise BadSetting(f"{name} may name only these: {', '.join(allowed)}.")
+    return chosen
+
+
+def _hosts(env, name, default):
+    hosts = tuple((env.get(name) or default).replace(",", " ").lower().split())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise BadSetting(f"{name} must be names of hosts such as {default}, not {host!r}.")
+    return hosts
+
+
+def _sms_url(env):
+    """The address has a password in it, so no message quotes it."""
+    url = env.get("SMS_URL", "").strip()
+    if not url:
+        return ""
+    scheme, mark, _rest = url.partition("://")
+    allowed = _several_of(env, "SMS_SCHEMES", SMS_SCHEMES)
+    if not mark or scheme.lower() not in allowed:
+        raise BadSetting(f"SMS_URL must begin with one of these and ://: {', '.join(allowed)}.")
+    if url.count("{phone}") != 1:
+        raise BadSetting("SMS_URL must have {phone} where the number of the person goes.")
+    return scheme.lower() + url[len(scheme) :]

@@ -21,9 +21,10 @@ LAYERS = (
     ("templating",),
     ("identity",),
     ("domain",),
+    ("gateways",),
     ("models",),
     ("delivery",),
-    ("storage", "assets"),
+    ("storage", "assets", "egress"),
     ("extensions",),
     ("config",),
 )
