@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 import click
@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import inspect
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
 import auth
 import commands
@@ -68,6 +68,21 @@ class RowNumber(IntegerConverter):
         super().__init__(map, *args, **{"max": 2**63 - 1, **kwargs})
 
 
+class Month(BaseConverter):
+    """A month in an address, such as 2026-11: the date of its first day. Anything else is an unknown page."""
+
+    regex = r"\d{4}-\d{2}"
+
+    def to_python(self, value: str) -> date:
+        try:
+            return date.fromisoformat(f"{value}-01")
+        except ValueError:
+            raise ValidationError from None
+
+    def to_url(self, value: date) -> str:
+        return f"{value:%Y-%m}"
+
+
 class UnsafeDeployment(RuntimeError):
     """The site must not start in production like this; the message names each fault."""
 
@@ -78,6 +93,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app = Flask("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
     app.config.from_mapping(_flask_config(settings))
     app.url_map.converters["int"] = RowNumber
+    app.url_map.converters["month"] = Month
     _init_extensions(app)
     register_routes(app)
     _register_request_hooks(app, settings)
@@ -143,6 +159,7 @@ def _flask_config(settings: config.Settings) -> dict:
         "MAIL_USERNAME": settings.mail_username or None,
         "MAIL_PASSWORD": settings.mail_password or None,
         "MAIL_DEFAULT_SENDER": settings.mail_sender,
+        "MAIL_SUPPRESS_SEND": not settings.mail_server,
         **identity.security_config(settings),
     }
 

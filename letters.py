@@ -1,28 +1,29 @@
 """What each message says, made from what is true at the moment of sending; nothing when it no longer is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlsplit
 
-from flask import render_template
+from flask import current_app, render_template
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
+import monthly
 import templating
-from domain import notifications, outbox
-from models import OutboxMessage, Role, Status, User
+from blocks import Button, Entry, Facts, Heading, Paragraph
+from domain import activity, bookings, clock, notifications, outbox, reminders
+from domain.outbox import Topic
+from domain.transitions import offer_of
+from extensions import settings
+from models import Booking, OfferStatus, OutboxMessage, Role, Status, User
 
-
-@dataclass(frozen=True)
-class Paragraph:
-    text: str
-
-
-@dataclass(frozen=True)
-class Button:
-    """A link that is the point of a letter: an endpoint of the site and its arguments."""
-
-    label: str
-    endpoint: str
-    values: dict = field(default_factory=dict)
+LONGEST_SUBJECT = 150
+# From here on the customer's door is the professional's business.
+AGREED = frozenset(
+    {Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS, Status.COMPLETED, Status.CLOSED, Status.DISPUTED}
+)
 
 
 @dataclass(frozen=True)
@@ -35,36 +36,317 @@ class Letter:
 
 def compose(message: OutboxMessage) -> Letter | None:
     """The letter of a message in the language of the moment; None when what it tells is no longer true."""
+    letter = WRITERS.get(message.kind, _of_a_move)(message)
+    if letter is None:
+        return None
+    # A subject is one line of a mail's head.
+    subject = " ".join(letter.subject.split())
+    return Letter(subject if len(subject) <= LONGEST_SUBJECT else f"{subject[:LONGEST_SUBJECT]}…", letter.blocks)
+
+
+def render(letter: Letter, message: OutboxMessage, unsubscribe: str | None = None) -> tuple[str, str | None]:
+    """A letter as plain text and as HTML; `unsubscribe` is the address that switches its topic off.
+
+    What was sealed is a text already and has no HTML.
+    """
     if message.kind == "sealed":
-        return Letter(message.subject, (Paragraph(outbox.unsealed(message)),))
-    return WRITERS.get(message.kind, _notification)(message)
+        return "\n\n".join(block.text for block in letter.blocks), None
+    known = {
+        "letter": letter,
+        "person": message.user,
+        "why": str(WHY[outbox.TOPIC_OF[message.kind]]) % {"site": settings.site_name},
+        "unsubscribe": unsubscribe,
+        "choices": address("account.messages") if "account.messages" in current_app.view_functions else None,
+        "address": address,
+    }
+    plain = render_template("emails/letter.txt", **known)
+    return plain.strip() + "\n", render_template("emails/letter.html", **known)
 
 
-def render(letter: Letter, message: OutboxMessage, unsubscribe: str | None = None) -> tuple[str, str]:
-    """A letter as plain text and as HTML; `unsubscribe` is the address that switches its topic off."""
-    known = {"letter": letter, "message": message, "person": message.user, "unsubscribe": unsubscribe}
-    return render_template("emails/letter.txt", **known), render_template("emails/letter.html", **known)
+def brief(letter: Letter) -> str:
+    """A letter for a small screen: what it is about, and where to go."""
+    button = next((block for block in letter.blocks if isinstance(block, Button)), None)
+    return f"{letter.subject}\n{address(button.endpoint, button.values)}" if button else letter.subject
 
 
-def _notification(message):
-    """What a booking's people are told of a move, as the notification in the app says it."""
-    if message.kind in ("requested", "offered") and not _is_unanswered(message):
+def address(endpoint: str, values: dict | None = None) -> str:
+    """The whole address of a page, whether or not a request is being answered."""
+    site = urlsplit(settings.site_url)
+    urls = current_app.url_map.bind(site.netloc, script_name=site.path or "/", url_scheme=site.scheme)
+    return urls.build(endpoint, values or {}, force_external=True)
+
+
+# -- What happened to a booking, or to an account ---------------------------------------------
+
+SUBJECTS = {
+    "requested": _l("New request: %(service)s, %(time)s"),
+    "offered": _l("On offer: %(service)s, %(time)s"),
+    "accepted": _l("Accepted: %(service)s, %(time)s"),
+    "rejected": _l("Declined: %(service)s, %(time)s"),
+    "nobody": _l("Nobody could take %(service)s, %(time)s"),
+    "expired": _l("Expired: %(service)s, %(time)s"),
+    "edited": _l("Details changed: %(service)s, %(time)s"),
+    "moved": _l("New time: %(service)s, %(time)s"),
+    "cancelled": _l("Cancelled: %(service)s, %(time)s"),
+    "cancelled_by_admin": _l("Cancelled by the site: %(service)s, %(time)s"),
+    "completed": _l("Please confirm: %(service)s is done"),
+    "reassigned": _l("Another professional comes for %(service)s, %(time)s"),
+    "given": _l("A job for you: %(service)s, %(time)s"),
+    "taken_away": _l("No longer your job: %(service)s, %(time)s"),
+    "departed": _l("On the way: %(service)s"),
+    "started": _l("Started: %(service)s"),
+    "code_renewed": _l("New start code: %(service)s, %(time)s"),
+    "closed": _l("Confirmed: %(service)s is done"),
+    "auto_closed": _l("Closed: %(service)s, %(time)s"),
+    "paid": _l("Payment noted: %(service)s"),
+    "reviewed": _l("A review of %(service)s"),
+    "replied": _l("A reply to your review of %(service)s"),
+    "approved": _l("You are approved"),
+    "not_approved": _l("Your application was not approved"),
+}
+
+
+def _of_a_move(message):
+    """What people are told of a move, as the notification in the app says it, with the facts."""
+    booking, person = message.booking, message.user
+    if message.kind in ("requested", "offered") and not _is_answerable(booking, person):
         return None
     text = notifications.message(message, templating.dated)
-    blocks = [Paragraph(text)]
-    if message.booking_id:
-        blocks.append(booking_button(message.booking_id, message.user))
-    return Letter(text if len(text) <= MOST_IN_SUBJECT else _("News of your booking"), tuple(blocks))
+    data = {"service": "", **message.data}
+    time = data.get("time")
+    data["time"] = templating.dated(datetime.fromisoformat(time)) if time else ""
+    if booking is None:
+        return Letter(str(SUBJECTS[message.kind]) % data, (Paragraph(text), _to_the_dashboard(person)))
+    blocks = [Paragraph(text), Facts(_facts(booking, person, message.kind))]
+    if message.kind != "taken_away":
+        blocks.append(booking_button(booking.id, person))
+    return Letter(str(SUBJECTS[message.kind]) % data, tuple(blocks))
 
 
 def booking_button(booking_id: int, person: User) -> Button:
-    endpoint = "professional.job" if person.role is Role.PROFESSIONAL else "customer.booking"
-    return Button(_("Open the booking"), endpoint, {"booking_id": booking_id})
+    if person.role is Role.PROFESSIONAL:
+        return Button(_("Open the job"), "professional.job", {"booking_id": booking_id})
+    return Button(_("Open the booking"), "customer.booking", {"booking_id": booking_id})
 
 
-def _is_unanswered(message):
-    return message.booking is not None and message.booking.status is Status.PENDING
+def _to_the_dashboard(person):
+    endpoint = "professional.dashboard" if person.role is Role.PROFESSIONAL else "customer.dashboard"
+    return Button(_("Open your page"), endpoint)
 
 
-MOST_IN_SUBJECT = 120
-WRITERS: dict[str, Callable[[OutboxMessage], Letter | None]] = {}
+def _is_answerable(booking, person):
+    """Whether this professional can still accept or decline."""
+    if booking is None or booking.shown_status is not Status.PENDING:
+        return False
+    return booking.professional_id == person.id or offer_of(booking, person) is OfferStatus.OPEN
+
+
+def _facts(booking: Booking, person: User, kind: str) -> tuple:
+    """What somebody may know of a booking, in the order in which it is wanted."""
+    rows = [(_("Service"), booking.service.name), (_("When"), _when(booking))]
+    if person.id == booking.customer_id:
+        rows += _facts_for_customer(booking, kind)
+    elif kind != "taken_away":
+        rows += _facts_for_professional(booking, person, kind)
+    return (*rows, (_("Reference"), booking.reference))
+
+
+def _facts_for_customer(booking, kind):
+    yield _("Where"), _whole_place(booking)
+    if booking.professional:
+        yield _("Professional"), booking.professional.user.name
+    if booking.status is Status.CANCELLED:
+        if booking.total:
+            yield _("Late cancellation fee"), templating.money(booking.total)
+        return
+    yield _("Price"), templating.money(booking.total)
+    free_until = bookings.cancellation_terms(booking).free_until
+    if booking.status is Status.ACCEPTED and free_until > clock.now():
+        yield _("Free to cancel until"), templating.dated(free_until)
+    if kind == "completed" and booking.completed_at:
+        closes = booking.completed_at + timedelta(hours=settings.policy.auto_close_hours)
+        yield _("Closes by itself"), templating.dated(closes)
+
+
+def _facts_for_professional(booking, person, kind):
+    agreed = booking.professional_id == person.id and booking.status in AGREED
+    yield _("Where"), _whole_place(booking) if agreed else _place(booking)
+    yield _("You earn"), templating.money(booking.subtotal)
+    if agreed:
+        yield _("The customer pays"), templating.money(booking.total)
+    if kind in ("requested", "offered"):
+        yield _("Accept or decline by"), templating.dated(booking.respond_by)
+
+
+def _when(booking):
+    return f"{templating.day(booking.starts_at)}, {templating.span(booking.starts_at, booking.ends_at)}"
+
+
+def _whole_place(booking):
+    return f"{booking.address_line}, {_place(booking)}"
+
+
+def _place(booking):
+    return f"{booking.pin.place} {booking.pincode}"
+
+
+# -- Reminders --------------------------------------------------------------------------------
+
+
+def _requests_waiting(message):
+    waiting, missed = reminders.requests_of(message.user_id), reminders.missed_by(message.user_id)
+    if not waiting and not missed:
+        return None
+    blocks = []
+    if waiting:
+        blocks.append(Paragraph(_("Answer each request before its time is over; after that it expires.")))
+        blocks += [_request(booking) for booking in waiting]
+        blocks.append(Button(_("Answer your requests"), "professional.requests"))
+        subject = ngettext(
+            "%(num)s request waits for your answer", "%(num)s requests wait for your answer", len(waiting)
+        )
+    else:
+        subject = ngettext("You missed %(num)s request", "You missed %(num)s requests", len(missed))
+    if missed:
+        blocks.append(Heading(_("Expired while you were away")))
+        blocks.append(Paragraph(_("These asked for you and got no answer. If you need a break, pause new requests.")))
+        blocks += [_job_entry(booking, (_when(booking), _place(booking))) for booking in missed]
+        if not waiting:
+            blocks.append(Button(_("Look at your working hours"), "professional.hours"))
+    return Letter(subject, tuple(blocks))
+
+
+def _request(booking):
+    deadline = _("Accept or decline by %(time)s", time=templating.dated(booking.respond_by))
+    earns = _("You earn %(amount)s", amount=templating.money(booking.subtotal))
+    return _job_entry(booking, (_when(booking), f"{_place(booking)} · {earns}", deadline))
+
+
+def _job_entry(booking, lines):
+    return Entry(booking.service.name, lines, "professional.job", {"booking_id": booking.id})
+
+
+def _tomorrow(message):
+    day = date.fromisoformat(message.data["day"])
+    jobs = reminders.jobs_on(message.user_id, day)
+    if not jobs:
+        return None
+    entries = [
+        Entry(
+            f"{templating.span(job.starts_at, job.ends_at)} · {job.service.name}",
+            (job.customer.name, _whole_place(job)),
+            "professional.job",
+            {"booking_id": job.id},
+        )
+        for job in jobs
+    ]
+    number = ngettext("%(num)s job", "%(num)s jobs", len(jobs))
+    subject = _("%(day)s: %(jobs)s", day=templating.day(day), jobs=number)
+    text = _("This is what you agreed to. Ask each customer for the start code before you begin.")
+    return Letter(subject, (Paragraph(text), *entries, Button(_("Open your calendar"), "professional.calendar")))
+
+
+def _before_the_visit(message):
+    booking = message.booking
+    if not reminders.is_still_ahead(booking, datetime.fromisoformat(message.data["time"])):
+        return None
+    known = {"service": booking.service.name, "time": templating.dated(booking.starts_at)}
+    name = booking.professional.user.name
+    blocks = (
+        Paragraph(_("%(name)s comes on %(time)s: %(service)s.", name=name, **known)),
+        Facts(_facts(booking, message.user, message.kind)),
+        Paragraph(_("When the work begins, read out the start code that the booking's page shows.")),
+        booking_button(booking.id, message.user),
+    )
+    return Letter(_("Reminder: %(service)s, %(time)s", **known), blocks)
+
+
+def _review_prompt(message):
+    booking = message.booking
+    if not reminders.can_be_reviewed(booking):
+        return None
+    known = {"service": booking.service.name, "name": booking.professional.user.name}
+    until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
+    text = _("Your stars and a few words help others to choose, and %(name)s to be found.", name=known["name"])
+    blocks = (
+        Paragraph(text),
+        Facts(
+            ((_("Service"), known["service"]), (_("When"), _when(booking)), (_("Open until"), templating.day(until)))
+        ),
+        Button(_("Write the review"), "customer.review", {"booking_id": booking.id}),
+    )
+    return Letter(_("How was %(service)s with %(name)s?", **known), blocks)
+
+
+# -- Reports ----------------------------------------------------------------------------------
+
+
+def _activity_report(message):
+    month = _month(message)
+    report = activity.report(message.user_id, month)
+    if report.is_empty:
+        return None
+    button = Button(_("Open the report"), "customer_reports.report", {"month": month})
+    return Letter(monthly.report_title(month), (*monthly.report_blocks(report), button))
+
+
+def _earnings_statement(message):
+    month = _month(message)
+    statement = activity.statement(message.user_id, month)
+    if statement.is_empty:
+        return None
+    button = Button(_("Open the statement"), "professional_reports.statement", {"month": month})
+    return Letter(monthly.statement_title(month), (*monthly.statement_blocks(statement), button))
+
+
+def _month(message):
+    return date.fromisoformat(f"{message.data['month']}-01")
+
+
+# -- The site ---------------------------------------------------------------------------------
+
+
+def _sealed(message):
+    return Letter(message.subject, (Paragraph(outbox.unsealed(message)),))
+
+
+def _test_message(message):
+    text = _("If you can read this, messages reach you this way.")
+    return Letter(_("A test message from %(site)s", site=settings.site_name), (Paragraph(text),))
+
+
+def _export_ready(message):
+    text = _("The file that you asked for is ready.")
+    rows = (_("Rows"), templating.decimal(message.data["rows"])) if message.data.get("rows") is not None else None
+    button = Button(_("Open the exports"), "admin_exports.exports")
+    return Letter(_("Your export is ready"), (Paragraph(text), *([Facts((rows,))] if rows else ()), button))
+
+
+def _export_failed(message):
+    text = _("The file that you asked for could not be written. Its page says why; you can ask for it again.")
+    return Letter(_("Your export failed"), (Paragraph(text), Button(_("Open the exports"), "admin_exports.exports")))
+
+
+# Why somebody gets a message, by its topic.
+WHY = {
+    Topic.ACCOUNT: _l("You get this because you have an account at %(site)s."),
+    Topic.BOOKINGS: _l("You get this because you have a part in this booking at %(site)s."),
+    Topic.PROGRESS: _l("You get this because you asked %(site)s to tell you how bookings get on."),
+    Topic.REMINDERS: _l("You get this because %(site)s reminds people of what is ahead."),
+    Topic.REVIEWS: _l("You get this because %(site)s tells people of their reviews."),
+    Topic.REPORTS: _l("You get this because %(site)s sends a report after each month with something in it."),
+    Topic.SITE: _l("You get this because you are an admin of %(site)s."),
+}
+WRITERS: dict[str, Callable[[OutboxMessage], Letter | None]] = {
+    "sealed": _sealed,
+    "requests_waiting": _requests_waiting,
+    "tomorrow": _tomorrow,
+    "day_before": _before_the_visit,
+    "hours_before": _before_the_visit,
+    "review_prompt": _review_prompt,
+    "activity_report": _activity_report,
+    "earnings_statement": _earnings_statement,
+    "export_ready": _export_ready,
+    "export_failed": _export_failed,
+    "test_message": _test_message,
+}

@@ -7,8 +7,8 @@ from flask import Blueprint, Flask, redirect, render_template, request, send_fil
 from flask_login import current_user
 from sqlalchemy import text
 
-from domain import availability, catalogue, clock, files, places, professionals, reviews, search, users
-from extensions import db, settings
+from domain import availability, catalogue, channels, clock, files, places, professionals, reviews, search, users
+from extensions import begin_write, csrf, db, settings
 
 bp = Blueprint("public", __name__)
 
@@ -103,6 +103,22 @@ def help():
     return render_template("public/help.html", policy=settings.policy, settings=settings)
 
 
+@bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
+@csrf.exempt
+def unsubscribe(token):
+    """Leave a kind of mail. Programs of mail post here without asking (RFC 8058), and know no token of
+    ours but the one in the address; a GET changes nothing, because programs follow links too."""
+    if request.method == "GET":
+        return render_template("public/unsubscribe.html", found=channels.subscription(token), token=token)
+    begin_write()
+    verb = channels.subscribe_again if "again" in request.form else channels.unsubscribe
+    verb(token)
+    db.session.commit()
+    if "List-Unsubscribe" in request.form:
+        return render_template("public/unsubscribe.html", found=channels.subscription(token), token=token)
+    return redirect(url_for("public.unsubscribe", token=token), 303)
+
+
 @bp.get("/healthz")
 def health():
     """For a load balancer: 200 while the database answers."""
@@ -174,8 +190,20 @@ def register_routes(app: Flask) -> None:
     import admin_operations
     import admin_reports
     import customer
+    import customer_reports
     import service_professional
+    import service_professional_reports
 
-    modules = (account, admin, admin_catalogue, admin_operations, admin_reports, customer, service_professional)
+    modules = (
+        account,
+        admin,
+        admin_catalogue,
+        admin_operations,
+        admin_reports,
+        customer,
+        customer_reports,
+        service_professional,
+        service_professional_reports,
+    )
     for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

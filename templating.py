@@ -19,7 +19,7 @@ from werkzeug.local import LocalProxy
 from config import ROOT
 from domain import audit, clock, notifications, reports
 from extensions import settings
-from models import Approval, LineKind, Role, Status, reference_of
+from models import Approval, LineKind, Role, Status, User, reference_of
 
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
 
@@ -31,6 +31,8 @@ def init_app(app: Flask) -> None:
         day=day,
         short_day=short_day,
         date=full_date,
+        month=month,
+        short_month=short_month,
         clock=time_of_day,
         daytime=daytime,
         when=when,
@@ -75,6 +77,12 @@ def select_locale() -> str:
     return f"{language}_{settings.country}"
 
 
+def locale_of(person: User | None) -> str:
+    """The language in which a person is written to, who is not there to be asked."""
+    language = person.locale if person and person.locale in LANGUAGES else settings.default_locale
+    return f"{language}_{settings.country}"
+
+
 def money(amount: int) -> str:
     """An amount in minor units with all its decimals: ₹1,24,999.00."""
     return _currency(amount, settings.currency, settings.minor_units, str(get_locale()), False)
@@ -111,6 +119,16 @@ def full_date(value: datetime | date) -> str:
     return _date(_local_date(value), "d MMM yyyy", str(get_locale()))
 
 
+def month(value: date) -> str:
+    """November 2026."""
+    return _date(value, "LLLL yyyy", str(get_locale()))
+
+
+def short_month(value: date) -> str:
+    """Nov 2026."""
+    return _date(value, "LLL yyyy", str(get_locale()))
+
+
 def time_of_day(value: datetime) -> str:
     """11:30 am."""
     return _time(clock.local(value), "h:mm a", str(get_locale()))
@@ -119,6 +137,11 @@ def time_of_day(value: datetime) -> str:
 def daytime(value: datetime) -> str:
     """Sunday 22 November, 11:30 am."""
     return f"{day(value)}, {time_of_day(value)}"
+
+
+def span(starts_at: datetime, ends_at: datetime) -> str:
+    """11:30 am – 12:30 pm."""
+    return f"{time_of_day(starts_at)} – {time_of_day(ends_at)}"
 
 
 def when(value: datetime) -> str:

@@ -110,6 +110,11 @@ def checked(month: date) -> date:
     return month
 
 
+def neighbours(month: date) -> dict[str, date | None]:
+    """The months before and after one; a month that has not begun is none."""
+    return {"before": shifted(month, -1), "after": shifted(month, 1) if month < this_month() else None}
+
+
 # -- Customers --------------------------------------------------------------------------------
 
 

@@ -83,6 +83,9 @@ TABLE = {
         GET /static/<path:filename>
     """,
     "login login in in in in in in": """
+        GET /account/messages
+        POST /account/messages
+        POST /account/messages/test
         GET /account/security
         POST /account/security/sessions
         GET /change-password
@@ -136,10 +139,15 @@ TABLE = {
         POST /book
         GET /bookings
         GET /customer-dashboard
+        GET /reports
+        GET /reports/<month:month>
+        GET /reports/<month:month>/pdf
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
         GET /photos/<file_id>
+        GET /unsubscribe/<token>
+        POST /unsubscribe/<token>
         GET /two-factor/rescue
         POST /two-factor/rescue
         GET /two-factor/select
@@ -155,6 +163,9 @@ TABLE = {
     """,
     "login login 403 in in 403 in 403": """
         GET /professional-dashboard
+        GET /professional/statements
+        GET /professional/statements/<month:month>
+        GET /professional/statements/<month:month>/pdf
         POST /profile/apply-again
         GET /profile/services
         POST /profile/services
@@ -244,6 +255,7 @@ def make_things(cast):
         "pincode": factories.CITY_PIN,
         "token": "made-up",
         "filename": "favicon.svg",
+        "month": f"{clock.today():%Y-%m}",
     }
 
 

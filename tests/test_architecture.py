@@ -15,16 +15,17 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
-    ("letters",),
+    ("letters", "papers"),
+    ("monthly",),
     ("auth",),
     ("forms",),
     ("templating",),
+    ("blocks",),
     ("identity",),
     ("domain",),
     ("gateways",),
     ("models",),
-    ("delivery",),
-    ("storage", "assets", "egress"),
+    ("storage", "assets", "smtp", "egress"),
     ("extensions",),
     ("config",),
 )
@@ -37,7 +38,8 @@ MOST_LINES = 450
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {
-    *("admin", "admin_catalogue", "admin_operations", "admin_reports", "customer", "professional", "account"),
+    *("admin", "admin_catalogue", "admin_operations", "admin_reports", "customer", "customer_reports"),
+    *("professional", "professional_reports", "account"),
 }
 
 INLINE = (
@@ -49,6 +51,8 @@ INLINE = (
     (r"autoescape\s+false", "autoescape off"),
     (r"javascript:", "a javascript: link"),
 )
+# Programs that show mails drop style sheets that are not in them; no browser gets these under our policy.
+ALLOWED_IN_MAILS = {"inline style", "inline style attribute"}
 
 
 def our_modules() -> list[Path]:
@@ -163,10 +167,10 @@ def test_nothing_but_migrations_makes_tables():
 
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_template_has_nothing_inline_and_nothing_unescaped(path):
-    if "emails" in path.parts:
-        return
     text = path.read_text()
     for pattern, fault in INLINE:
+        if "emails" in path.parts and fault in ALLOWED_IN_MAILS:
+            continue
         assert not re.search(pattern, text, re.IGNORECASE), f"{path.name}: {fault}"
 
 
@@ -179,8 +183,6 @@ def test_every_posting_form_carries_the_token(path):
 
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_template_loads_nothing_from_elsewhere(path):
-    if "emails" in path.parts:
-        return
     sources = re.findall(r"<(?:script|link|img)\b[^>]*(?:src|href)=\"(https?:)?//", path.read_text())
     assert not sources, path.name
 

@@ -18,17 +18,18 @@ STARTS = {
 # and not only as one list has it.
 ALIKE, DIFFERENT, FROM_ONE_PAGE = 1, 9, 3
 OF_BOOKINGS = re.compile(r"/(bookings|professional/jobs|admin/bookings)/#")
-DOWNLOADS = re.compile(r"/(files|photos|static)/")
+DOWNLOADS = re.compile(r"/(files|photos|static)/|/pdf$")
 MOST_PAGES = 80
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
     "anonymous": ("public", "auth"),
-    "customer": ("customer",),
-    "professional": ("professional",),
+    "customer": ("customer", "customer_reports"),
+    "professional": ("professional", "professional_reports"),
     "admin": ("admin", "admin_catalogue", "admin_reports"),
 }
 # Parts of pages, files, and ways through that show nothing of their own.
 NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home"}
+NO_PAGES |= {"customer_reports.paper", "professional_reports.paper"}
 # A review can be changed for two days; the town has none so young.
 NOT_IN_TOWN = {"customer.review"}
 

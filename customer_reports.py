@@ -1,0 +1,35 @@
+"""A customer's months: the list of them, one month, and the same on paper."""
+
+from datetime import date
+
+from flask import Blueprint, render_template
+from flask_login import current_user
+
+import monthly
+import papers
+from auth import restrict_to
+from domain import activity
+from models import Role
+
+bp = Blueprint("customer_reports", __name__)
+restrict_to(bp, Role.CUSTOMER)
+
+
+@bp.get("/reports")
+def reports():
+    return render_template("customer/reports.html", months=activity.months_of_customer(current_user.id))
+
+
+@bp.get("/reports/<month:month>")
+def report(month: date):
+    return render_template("customer/report.html", report=_report(month), **activity.neighbours(month))
+
+
+@bp.get("/reports/<month:month>/pdf", endpoint="paper")
+def report_on_paper(month: date):
+    blocks = monthly.report_blocks(_report(month))
+    return papers.download(monthly.report_title(month), current_user.name, blocks, f"report-{month:%Y-%m}.pdf")
+
+
+def _report(month):
+    return activity.report(current_user.id, activity.checked(month))

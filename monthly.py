@@ -1,0 +1,96 @@
+"""What a monthly report says, for a letter or on paper."""
+
+from datetime import date, timedelta
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+import templating
+from blocks import Bars, Entry, Facts, Heading, Paragraph, Table
+from domain import activity
+from extensions import settings
+
+
+def report_title(month: date) -> str:
+    return _("Your activity in %(month)s", month=templating.month(month))
+
+
+def statement_title(month: date) -> str:
+    return _("Your earnings in %(month)s", month=templating.month(month))
+
+
+def report_blocks(report: activity.Report) -> tuple:
+    """A customer's month, for a letter or on paper."""
+    total = report.total
+    blocks = [
+        Facts(
+            (
+                (_("Requested"), str(total.requested)),
+                (_("Closed"), str(total.closed)),
+                (_("Cancelled"), str(total.cancelled)),
+                (_("Spent"), templating.money(total.spent)),
+            )
+        )
+    ]
+    if report.fees:
+        amount = templating.money(report.fees)
+        blocks.append(Paragraph(_("%(amount)s of it is the fee for cancelling late.", amount=amount), quiet=True))
+    if report.services:
+        head = (_("Service"), _("Requested"), _("Closed"), _("Cancelled"), _("Spent"))
+        rows = tuple((name, *_counted(count)) for name, count in report.services)
+        blocks += [Heading(_("By service")), Table(head, rows)]
+    if any(count.spent for _month, count in report.months):
+        bars = (
+            (templating.short_month(one), count.spent, templating.money(count.spent)) for one, count in report.months
+        )
+        blocks += [Heading(_("Spent by month")), Bars(tuple(bars))]
+    if report.to_review:
+        blocks.append(Heading(_("Reviews due")))
+        blocks += [_due_review(booking) for booking in report.to_review]
+    return tuple(blocks)
+
+
+def statement_blocks(statement: activity.Statement) -> tuple:
+    """A professional's month, for a letter or on paper."""
+    total = statement.total
+    facts = [
+        (_("Jobs done"), str(total.jobs)),
+        (_("You earned"), templating.money(total.earned)),
+        (_("Platform fee and tax, paid on top by customers"), templating.money(total.fees)),
+    ]
+    if total.due:
+        facts.append((_("Not paid by customers yet"), templating.money(total.due)))
+    facts.append((_("Cancelled jobs"), str(statement.cancelled)))
+    if statement.reviews:
+        stars = templating.decimal(round(statement.rating, 1))
+        given = ngettext(
+            "%(stars)s from %(num)s review", "%(stars)s from %(num)s reviews", statement.reviews, stars=stars
+        )
+        facts.append((_("Rating in this month"), given))
+    if statement.overall:
+        facts.append((_("Rating overall"), templating.decimal(round(statement.overall, 1))))
+    blocks = [Facts(tuple(facts))]
+    if statement.services:
+        head = (_("Service"), _("Jobs"), _("You earned"), _("Fee and tax"))
+        rows = tuple((name, *_earned(one)) for name, one in statement.services)
+        weeks = (
+            (templating.short_day(one), sums.earned, templating.money(sums.earned)) for one, sums in statement.weeks
+        )
+        blocks += [Heading(_("By service")), Table(head, rows)]
+        blocks += [Heading(_("By week, from Monday on")), Bars(tuple(weeks))]
+    return tuple(blocks)
+
+
+def _counted(count):
+    return str(count.requested), str(count.closed), str(count.cancelled), templating.money(count.spent)
+
+
+def _earned(one):
+    return str(one.jobs), templating.money(one.earned), templating.money(one.fees)
+
+
+def _due_review(booking):
+    until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
+    title = _("%(service)s with %(name)s", service=booking.service.name, name=booking.professional.user.name)
+    line = _("Open until %(day)s", day=templating.day(until))
+    return Entry(title, (line,), "customer.review", {"booking_id": booking.id})
