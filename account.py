@@ -1,4 +1,4 @@
-"""What any signed-in person has: profile, addresses, security, notifications and their files."""
+"""What any signed-in person has: profile, addresses, security, messages, notifications and their files."""
 
 from functools import wraps
 
@@ -9,9 +9,9 @@ from flask_security import login_user
 
 import forms
 from auth import restrict_to
-from domain import files, notifications, professionals, users
+from domain import channels, files, notifications, professionals, users
 from domain.errors import NotFound
-from extensions import begin_write, begins_late, db
+from extensions import begin_write, begins_late, db, limiter
 from models import FileKind, Role, User
 
 bp = Blueprint("account", __name__)
@@ -207,6 +207,38 @@ def end_sessions():
     session["fs_paa"] = proved_at
     flash(_("Everywhere else you are logged out."), "success")
     return redirect(url_for("account.security"))
+
+
+# -- Messages -------------------------------------------------------------------------------
+
+
+@bp.route("/account/messages", methods=["GET", "POST"])
+def messages():
+    """By which channels one gets which messages."""
+    user = current_user._get_current_object()
+    topics = dict(channels.TOPICS[user.role])
+    fixed = topics.pop(channels.FIXED)
+    names = [(channel, channels.LABELS[channel]) for channel in channels.offered()]
+    form = forms.messages_form(topics, names, channels.chosen(user), user.chat_url or "")
+    if form.validate_on_submit():
+        with forms.refusals(form):
+            channels.choose(user, user, {topic: form[topic].data for topic in topics}, form.chat_url.data)
+            db.session.commit()
+            flash(_("Your choice is saved."), "success")
+            return redirect(url_for("account.messages"))
+    shown = {"topics": topics, "fixed": fixed, "channels": dict(names)}
+    return render_template("account/messages.html", form=form, **shown), _status(form)
+
+
+@bp.post("/account/messages/test")
+@limiter.limit("10 per hour", key_func=lambda: f"user {current_user.get_id()}")
+def test_message():
+    user = current_user._get_current_object()
+    ways = channels.send_test(user, user)
+    db.session.commit()
+    names = ", ".join(str(channels.LABELS[way]) for way in ways)
+    flash(_("A test message is on its way by %(channels)s.", channels=names), "success")
+    return redirect(url_for("account.messages"))
 
 
 # -- Notifications --------------------------------------------------------------------------

@@ -296,6 +296,16 @@ class AddressForm(Form):
     )
 
 
+def messages_form(topics: dict, channels: list, chosen: dict, chat_url: str) -> Form:
+    """A form with the channels of each topic as boxes to tick, and the address of a chat."""
+    boxes = {"choices": one_of(channels), "option_widget": CheckboxInput()}
+    fields = {
+        topic: SelectMultipleField(offer.label, default=[*chosen[topic]], **boxes) for topic, offer in topics.items()
+    }
+    fields["chat_url"] = StringField(_l("Google Chat webhook"), default=chat_url, filters=[tidy])
+    return type("MessagesForm", (Form,), {str(name): field for name, field in fields.items()})()
+
+
 def offerings_form(services, offered: dict) -> Form:
     """A form with a box to tick and a price for each service, in the order of the catalogue."""
 

@@ -9,14 +9,16 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, clock, files, listings, places
+from domain import audit, channels, clock, files, listings, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
     Address,
     Approval,
     Booking,
+    Channel,
     Notification,
+    OutboxMessage,
     Professional,
     Role,
     Status,
@@ -130,6 +132,8 @@ def change_profile(
         raise Invalid(_("Enter a phone number, so that customers can reach you."), field="phone")
     user.name = _name(name)
     user.phone = number
+    if number is None:
+        channels.forget(user, Channel.SMS)
     if photo is not None or drop_photo:
         files.forget(user.photo_id)
         user.photo_id = files.store(photo, user).id if photo is not None else None
@@ -237,6 +241,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
     user.name = _("Former professional") if user.is_professional else _("Former user")
     user.email = f"former-{user.id}@invalid"
     user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
+    user.chat_url = user.message_choices = None
     user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
     user.fs_uniquifier = secrets.token_hex(16)
@@ -269,13 +274,14 @@ def _erase_traces(user):
         .values(address_line="", remarks="")
         .execution_options(synchronize_session=False)
     )
-    # Notifications carry the names of both sides; with every booking over, nobody needs them.
+    # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
-    db.session.execute(
-        delete(Notification)
-        .where(or_(Notification.user_id == user.id, Notification.booking_id.in_(theirs)))
-        .execution_options(synchronize_session=False)
-    )
+    for told in (Notification, OutboxMessage):
+        db.session.execute(
+            delete(told)
+            .where(or_(told.user_id == user.id, told.booking_id.in_(theirs)))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _follow_up(user):

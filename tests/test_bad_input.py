@@ -7,7 +7,7 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import clock
+from domain import channels, clock, outbox
 from extensions import db
 from models import BookingOffer, Status, TimeOff
 from tests import factories
@@ -34,9 +34,10 @@ NASTY = {
 }
 # Pages with forms for each role; the braces are filled with what `things` made.
 PAGES = {
-    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/"),
+    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/", "/unsubscribe/{unsubscribe}"),
     "customer": (
         "/profile",
+        "/account/messages",
         "/account/addresses/new",
         "/account/addresses/{address}",
         "/account/security",
@@ -55,6 +56,7 @@ PAGES = {
     ),
     "professional": (
         "/profile",
+        "/account/messages",
         "/profile/services",
         "/professional-dashboard",
         "/professional/hours",
@@ -68,6 +70,7 @@ PAGES = {
     ),
     "admin": (
         "/profile",
+        "/account/messages",
         "/admin-dashboard",
         "/admin/search",
         "/admin/summary",
@@ -129,6 +132,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "unapproved": unapproved_professional.id,
         "customer": customer.id,
         "service": factories.service().id,
+        "unsubscribe": channels.unsubscribe_token(customer.id, outbox.Topic.REMINDERS),
         "foreign": (theirs.id, neighbour.id, other_customer.id, 0, 10**12),
     }
 

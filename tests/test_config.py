@@ -79,6 +79,13 @@ def test_a_postgresql_url_means_psycopg_3(load, scheme):
         ("LATE_FEE", "Infinity"),
         ("TAX_PERCENT", "18%"),
         ("TRUSTED_PROXIES", "many"),
+        ("SMS_URL", "+91 98765"),
+        ("SMS_URL", "json://example.com/{phone}"),
+        ("SMS_URL", "msg91://template@authkey/"),
+        ("SMS_URL", "msg91://template@authkey/{phone}/{phone}"),
+        ("SMS_SCHEMES", "msg91,json"),
+        ("CHAT_HOSTS", "https://chat.googleapis.com"),
+        ("CHAT_HOSTS", "*"),
         ("MAIL_PORT", ""),
     ],
 )
@@ -99,6 +106,17 @@ def test_amounts_are_kept_in_the_minor_unit_of_the_currency(load):
     assert load(PLATFORM_FEE="15.50").platform_fee == 1550
     assert load(PLATFORM_FEE="15", CURRENCY="JPY", LATE_FEE="100").platform_fee == 15
     assert load(TAX_PERCENT="12.5").tax_basis_points == 1250
+
+
+def test_the_sms_gateway_is_one_of_those_allowed_and_its_secret_is_not_quoted(load):
+    url = "twilio://sid:s3cret@+15551230000/{phone}"
+
+    assert load(SMS_URL=url).sms_url == url
+    assert load(SMS_SCHEMES="Twilio, plivo").sms_schemes == ("twilio", "plivo")
+    with pytest.raises(config.BadSetting, match="SMS_URL") as fault:
+        load(SMS_URL=url, SMS_SCHEMES="msg91")
+    assert "s3cret" not in str(fault.value)
+    assert "s3cret" not in repr(load(SMS_URL=url))
 
 
 def test_safe_production_settings_have_no_fault(load):
