@@ -80,9 +80,12 @@ class Settings:
     mail_username: str
     mail_password: str = field(repr=False)
     mail_sender: str
+    outbox_days: int
     sms_url: str = field(repr=False)
     sms_schemes: tuple[str, ...]
     chat_hosts: tuple[str, ...]
+    scheduler: str
+    reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
@@ -139,9 +142,12 @@ def load(environ=None) -> Settings:
         mail_username=env.get("MAIL_USERNAME", ""),
         mail_password=env.get("MAIL_PASSWORD", ""),
         mail_sender=env.get("MAIL_SENDER") or "Doorstep <no-reply@localhost>",
+        outbox_days=_integer(env, "OUTBOX_DAYS", 30, 1, 3650),
         sms_url=_sms_url(env),
         sms_schemes=_several_of(env, "SMS_SCHEMES", SMS_SCHEMES),
         chat_hosts=_hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
+        scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
+        reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
 
@@ -158,6 +164,8 @@ def faults(settings: Settings) -> list[str]:
     site = urlsplit(settings.site_url)
     if site.scheme != "https" or not site.hostname:
         found.append("SITE_URL is not https: set it to the public https:// address of the site.")
+    if settings.mail_password and not (settings.mail_use_tls or settings.mail_use_ssl):
+        found.append("MAIL_PASSWORD would travel in the clear: set MAIL_USE_TLS or MAIL_USE_SSL.")
     return found
 
 

@@ -1,80 +1,266 @@
-"""The timetable: what the site does by itself while it is served. Each job calls one domain verb.
+"""The engine of the timetable: APScheduler in one process of all, and each step in a transaction of its own.
 
-Only a serving process starts it (see gunicorn.conf.py), and of several processes on one machine
-only the one that holds the lock. Whatever a job does is also evaluated on read, so a site whose
-timetable stood still shows nothing wrong.
+No clock is trusted with more than the name of a period: what waits waits by a stopwatch, and what
+has been done is a row. Whatever a job does is also evaluated on read, so a site whose timetable
+stood still shows nothing wrong.
 """
 
-import fcntl
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from weakref import WeakSet
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_STOPPED
+from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
+from sqlalchemy import event
 
-from domain import bookings
+from domain import clock, job_runs, leases, timetable
+from domain.job_runs import Step
+from domain.timetable import TIMETABLE, Job
 from extensions import begin_write, db
 
-EVERY_MINUTE = (bookings.expire_due, bookings.close_due)
-# A run that is late by less than this is made up for, once.
-GRACE_SECONDS = 3600
+# How often a process looks who leads, how often the leader shows that it lives, and how long the
+# others wait for that: at most 5 + 40 + 5 seconds pass until another leads.
+SECONDS_A_TURN = 5
+SECONDS_A_BEAT = 10
+SECONDS_OF_SILENCE = 40
+# Whoever could not show that it lives stops before another begins.
+SECONDS_WITHOUT_BEAT = 30
+SECONDS_BETWEEN_LOOKS = 15
+LONGEST_SLEEP = 10.0
+MINUTE = 60
+# A step of an endless job that did so much leaves more to do at once.
+MANY = 100
+
+_running = WeakSet()
+# It warns whenever a look at the timetable takes longer than the time to the next.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
-@dataclass
+class Scheduler(BackgroundScheduler):
+    """APScheduler that a clock can neither put to sleep nor drive on: what lies further ahead or
+    back than its interval was planned by another clock than that of now."""
+
+    def _process_jobs(self):
+        self._plan_anew()
+        seconds = super()._process_jobs()
+        return LONGEST_SLEEP if seconds is None else min(seconds, LONGEST_SLEEP)
+
+    def _plan_anew(self):
+        if self.state == STATE_STOPPED:
+            return
+        now = datetime.now(UTC)
+        for job in self.get_jobs():
+            if abs(job.next_run_time - now) > job.trigger.interval:
+                job.modify(next_run_time=now)
+
+
+class Leadership:
+    """Whether this process runs the timetable."""
+
+    def __init__(self, app: Flask, stopwatch: Callable[[], float] = time.monotonic):
+        self.app = app
+        self.holder = f"{socket.gethostname()[:40]}, process {os.getpid()}, {secrets.token_hex(4)}"
+        self._stopwatch = stopwatch
+        self._leads = False
+        self._beaten = 0.0
+        self._seen, self._seen_at = None, 0.0
+
+    @property
+    def leads(self) -> bool:
+        return self._leads and self._stopwatch() - self._beaten < SECONDS_WITHOUT_BEAT
+
+    def turn(self) -> bool:
+        """Show that this leader lives, or take over from one who no longer does; True when it just began."""
+        if self._leads and self._stopwatch() - self._beaten < SECONDS_A_BEAT:
+            return False
+        began, led = self._stopwatch(), self._leads
+        with self.app.app_context():
+            self._leads = self._beat() if led else self._take_over()
+        if self._leads:
+            self._beaten = began
+        return self._leads and not led
+
+    def resign(self) -> None:
+        """Let another begin at once."""
+        if self._leads:
+            self._leads = False
+            with self.app.app_context():
+                _written(leases.release, self.holder)
+
+    def _beat(self):
+        return _written(leases.beat, self.holder)
+
+    def _take_over(self):
+        lease = leases.find()
+        seen = lease and (lease.holder, lease.beats)
+        if self._seen is None or seen != self._seen:
+            self._seen, self._seen_at = seen, self._stopwatch()
+        free = lease is None or lease.holder is None
+        silent = self._stopwatch() - self._seen_at >= SECONDS_OF_SILENCE
+        db.session.rollback()
+        return (free or silent) and _written(leases.take_over, self.holder, lease)
+
+
 class Timetable:
-    """The jobs of this process while they run, and the lock that keeps others from running them."""
+    """The timetable as one process knows it: at work while it leads, and otherwise watching who does."""
 
-    scheduler: BackgroundScheduler
-    lock: IO
+    def __init__(self, app: Flask, stopwatch: Callable[[], float] = time.monotonic):
+        self.app = app
+        self.leadership = Leadership(app, stopwatch)
+        self._stopwatch = stopwatch
+        self._stopping = threading.Event()
+        self._last_run = {}
+        self._scheduler = Scheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None})
 
-    def stop(self) -> None:
-        """Let the running job finish, start no other, and let another process take over."""
-        self.scheduler.shutdown()
-        self.lock.close()
+    def start(self) -> None:
+        self._every(SECONDS_A_TURN, self.turn)
+        self._every(SECONDS_BETWEEN_LOOKS, self.work)
+        self._scheduler.start()
+        _running.add(self)
+
+    def nudge(self) -> None:
+        """Look at once what is to be done."""
+        self._scheduler.modify_job("work", next_run_time=datetime.now(UTC))
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Finish the step in hand and let another process lead; answer whether there was time for it."""
+        self._stopping.set()
+        if timeout == 0:
+            return False
+        _running.discard(self)
+        ending = threading.Thread(target=self._end, name="end of the timetable")
+        ending.start()
+        ending.join(timeout)
+        return not ending.is_alive()
+
+    def turn(self) -> None:
+        """Look who leads."""
+        try:
+            if self.leadership.turn():
+                self._last_run.clear()
+                self.nudge()
+        except Exception:
+            # Such as a database that is away.
+            self.app.logger.exception("who runs the timetable could not be seen")
+
+    def work(self) -> None:
+        """Do what is due, a step of each job in turn, so that a long one holds up none of the others."""
+        try:
+            while self._may_work() and self._round():
+                pass
+        except Exception:
+            self.app.logger.exception("the timetable stumbled")
+
+    def _round(self):
+        with self.app.app_context():
+            endless = [(job, job.schedule.due(clock.now())) for job in TIMETABLE if self._a_minute_passed(job)]
+            due = dict.fromkeys([*endless, *timetable.due()])
+        did_something = False
+        for job, period in due:
+            if not self._may_work():
+                return False
+            step = take_step(self.app, job, period)
+            did_something |= step is not None
+            if job.endless and (step is None or step.count < MANY):
+                self._last_run[job.name] = self._stopwatch()
+        return did_something
+
+    def _a_minute_passed(self, job):
+        if not job.endless:
+            return False
+        last = self._last_run.get(job.name)
+        return last is None or self._stopwatch() - last >= MINUTE
+
+    def _may_work(self):
+        return self.leadership.leads and not self._stopping.is_set()
+
+    def _every(self, seconds, act):
+        trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
+        self._scheduler.add_job(act, trigger, id=act.__name__, next_run_time=datetime.now(UTC))
+
+    def _end(self):
+        try:
+            if self._scheduler.running:
+                self._scheduler.shutdown()
+            self.leadership.resign()
+        except Exception:
+            self.app.logger.exception("the timetable did not end well")
 
 
-def start(app: Flask) -> Timetable | None:
-    """Begin the timetable; None when another process runs it already."""
-    lock = _lock(app)
-    if lock is None:
-        return None
-    scheduler = BackgroundScheduler(timezone=UTC)
-    for verb in EVERY_MINUTE:
-        scheduler.add_job(
-            run,
-            "interval",
-            (app, verb),
-            minutes=1,
-            id=verb.__name__,
-            coalesce=True,
-            misfire_grace_time=GRACE_SECONDS,
-            next_run_time=datetime.now(UTC),
-        )
-    scheduler.start()
-    return Timetable(scheduler, lock)
+def start(app: Flask) -> Timetable:
+    """Begin to run the timetable in this process, which forks no more, or to watch who does."""
+    begun = Timetable(app)
+    begun.start()
+    return begun
 
 
-def run(app: Flask, verb: Callable[[], int]) -> None:
-    """Do one verb in a transaction of its own. An error is logged; the next minute tries again."""
+def run(app: Flask, job: Job, period: str) -> int:
+    """Do all that a period of a job has to do, here and now; answer how much that was."""
+    count = 0
+    while step := take_step(app, job, period):
+        count += step.count
+        if step.count < MANY if job.endless else step.cursor is None:
+            break
+    return count
+
+
+def take_step(app: Flask, job: Job, period: str) -> Step | None:
+    """Do one step of a period, together with its row; None when it is complete already, or failed.
+
+    What fails leaves nothing behind but its error, and is tried again later.
+    """
     with app.app_context():
+        began = time.monotonic()
         try:
             begin_write()
-            verb()
+            run = timetable.begin(job, period)
+            if timetable.is_over(job, run):
+                db.session.rollback()
+                return None
+            step = job.verb(period, run.cursor)
+            write_down = job_runs.repeat if job.endless else job_runs.advance
+            write_down(run, step, time.monotonic() - began)
             db.session.commit()
-        except Exception:
+            return step
+        except job_runs.Overtaken:
             db.session.rollback()
-            app.logger.exception("the job %s failed", verb.__name__)
+        except Exception as error:
+            db.session.rollback()
+            app.logger.exception("the job %s failed", job.name)
+            _note(job, period, error)
+    return None
 
 
-def _lock(app):
-    folder = app.config["SETTINGS"].instance
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / "timetable.lock", "a")  # noqa: SIM115 (held for the life of the process)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+def _note(job, period, error):
+    begin_write()
+    run = timetable.begin(job, period)
+    if not timetable.is_over(job, run):
+        job_runs.fail(run, error, again=not job.endless)
+    db.session.commit()
+
+
+def _written(verb, *arguments):
+    begin_write()
+    result = verb(*arguments)
+    db.session.commit()
+    return result
+
+
+@event.listens_for(db.session, "after_commit")
+def _look_at_what_was_asked(session):
+    if not session.in_nested_transaction() and session.info.pop("asked", False):
+        for one in list(_running):
+            one.nudge()
+
+
+@event.listens_for(db.session, "after_rollback")
+def _forget_what_was_asked(session):
+    session.info.pop("asked", None)

@@ -799,6 +799,7 @@ class Lease(db.Model):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     holder: Mapped[str | None] = mapped_column(String(80))
     beats: Mapped[int] = mapped_column(BigInteger, default=0)
+    taken_at: Mapped[datetime] = mapped_column(UTCDateTime)
     beaten_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

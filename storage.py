@@ -31,8 +31,18 @@ class LocalStorage:
         return self._path(name).open("rb")
 
     def delete(self, name: str) -> None:
-        """Forget the content; one that is gone already is no error."""
-        self._path(name).unlink(missing_ok=True)
+        """Forget the content, a half-written one too; one that is gone already is no error."""
+        path = self._path(name)
+        path.unlink(missing_ok=True)
+        path.with_suffix(".part").unlink(missing_ok=True)
+
+    def names(self, beginning: str, before: float) -> list[str]:
+        """The names that begin with these two letters and were last written before a time in seconds."""
+        folder = self.folder / beginning
+        if not is_name(beginning * 16) or not folder.is_dir():
+            return []
+        old = (path for path in folder.iterdir() if path.stat().st_mtime < before)
+        return sorted({path.stem for path in old if is_name(path.stem)})
 
     def _path(self, name: str) -> Path:
         if not is_name(name):

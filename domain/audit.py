@@ -35,6 +35,7 @@ ACTIONS = {
     "edit_service": _l("Changed a service"),
     "retire_service": _l("Retired a service"),
     "restore_service": _l("Restored a service"),
+    "run_job": _l("Ran a job at once"),
     "delete_service": _l("Deleted a service"),
 }
 

@@ -8,6 +8,7 @@ import io
 import logging
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from flask_babel import gettext as _
@@ -108,6 +109,19 @@ def forget(file_id: str | None) -> None:
         db.session.delete(file)
         db.session.flush()
         _session_list("unwanted").append(file.id)
+
+
+def names_in(beginning: str, before: datetime) -> list[str]:
+    """The names of kept files that begin with two letters and were written before a moment."""
+    return _storage().names(beginning, before.timestamp())
+
+
+def forget_strays(names: list[str]) -> int:
+    """Delete those of the files that have no row, once this is committed; answer how many."""
+    known = set(db.session.scalars(select(StoredFile.id).where(StoredFile.id.in_(names)))) if names else set()
+    strays = [name for name in names if name not in known]
+    _session_list("unwanted").extend(strays)
+    return len(strays)
 
 
 def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
