@@ -9,6 +9,7 @@ import os
 import threading
 from datetime import timedelta
 
+from flask import g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_security import MailUtil, PasswordUtil, Totp
@@ -16,9 +17,8 @@ from flask_security.datastore import SQLAlchemyDatastore, UserDatastore
 from flask_security.mail_util import EmailValidateException
 from sqlalchemy import Text, cast, inspect, update
 
-import delivery
 from config import Settings
-from domain import clock, errors, passwords, users
+from domain import clock, errors, outbox, passwords, users
 from extensions import begin_write, db
 from models import Role, User
 
@@ -155,17 +155,19 @@ class People(SQLAlchemyDatastore, UserDatastore):
 
         Flask-Security reads, hashes for a third of a second and then writes; on SQLite that
         write would fail when somebody else wrote in between. Its views run without autoflush,
-        so everything they changed is still here.
+        so everything they changed is still here. The letters about it are written beside it.
         """
         changes = [_changes(user) for user in db.session.dirty if isinstance(user, User)]
+        letters = take_letters()
         db.session.rollback()
-        if not any(changed for _, _, changed in changes):
+        if not letters and not any(changed for _, _, changed in changes):
             return
         begin_write()
         for user_id, before, changed in changes:
             if changed and not _write(user_id, before, changed):
                 db.session.rollback()
                 raise errors.Conflict(_("Your account changed in the meantime. Start again."))
+        write_letters(letters)
         db.session.commit()
 
 
@@ -216,8 +218,31 @@ class Letters(MailUtil):
 
     validate = normalize
 
-    def send_mail(self, template, subject, recipient, sender, body, html, **kwargs):
-        delivery.post(recipient, str(subject), body)
+    def send_mail(self, template, subject, recipient, sender, body, html, *, user=None, **kwargs):
+        add_letter(recipient, str(subject), body, user and user.id)
+
+
+def add_letter(address: str, subject: str, body: str, user_id: int | None) -> None:
+    """Keep a letter until the transaction of what it tells."""
+    g.setdefault("letters", []).append({"address": address, "subject": subject, "body": body, "user_id": user_id})
+
+
+def take_letters() -> list[dict]:
+    """The letters of this request that are still to be written."""
+    return g.pop("letters", [])
+
+
+def write_letters(letters: list[dict]) -> None:
+    """Put letters into the outbox, in the transaction of the moment."""
+    for letter in letters:
+        outbox.publish_sealed(**letter)
+
+
+def pretend_to_write() -> None:
+    """Take as long as writing a letter takes, where there is nobody to write to."""
+    begin_write()
+    outbox.pretend_sealed("nobody@example.com", "", "x" * 600)
+    db.session.commit()
 
 
 class FewAtOnce:

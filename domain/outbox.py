@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from cryptography.fernet import Fernet
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain import clock
@@ -59,6 +60,7 @@ TOPIC_OF = {
     "approved": Topic.ACCOUNT,
     "not_approved": Topic.ACCOUNT,
     "sealed": Topic.ACCOUNT,
+    "test_message": Topic.ACCOUNT,
     "requests_waiting": Topic.REMINDERS,
     "tomorrow": Topic.REMINDERS,
     "day_before": Topic.REMINDERS,
@@ -69,6 +71,7 @@ TOPIC_OF = {
     "export_failed": Topic.SITE,
 }
 
+LONGEST_SUBJECT = 200
 _COLUMNS = ("key", "kind", "channel", "user_id", "address", "booking_id", "data", "status", "tries")
 _COLUMNS += ("due_at", "subject", "error", "created_at")
 # What was published for the same cause stays as it is.
@@ -132,15 +135,28 @@ def publish_each(kind: str, notices: list[Notice], *, usual: bool = False, due_a
         _write(rows)
 
 
-def publish_sealed(address: str, subject: str, body: str, user_id: int | None = None) -> None:
-    """Write a mail whose text is a secret, such as a link to set a new password.
+def publish_by(ways: Iterable[Channel], user_id: int, kind: str, cause: str, **data) -> None:
+    """Write a message to one person by these channels, whatever they chose."""
+    _write([_row(f"{cause}:{user_id}:{way}", kind, way, None, user_id=user_id, data=data) for way in ways])
+
+
+def publish_sealed(address: str, subject: str, body: str, user_id: int | None = None) -> str:
+    """Write a mail whose text is a secret, such as a link to set a new password; answer its key.
 
     It is kept encrypted, so that neither a copy of the database nor an admin can read it, and is
     removed when it was sent.
     """
-    cause = hashlib.sha256(f"{address}\n{body}".encode()).hexdigest()
+    # Each is an event of its own, even if it says the same: a password may be changed twice.
+    key = f"sealed:{secrets.token_hex(16)}"
     data = {"sealed": _cipher().encrypt(body.encode()).decode()}
-    _write([_row(f"sealed:{cause}", "sealed", Channel.MAIL, None, user_id, address, data=data, subject=subject)])
+    _write([_row(key, "sealed", Channel.MAIL, None, user_id, address, data=data, subject=subject[:LONGEST_SUBJECT])])
+    return key
+
+
+def pretend_sealed(address: str, subject: str, body: str) -> None:
+    """All the work of writing a sealed mail, of which nothing is left: for an address without an account."""
+    key = publish_sealed(address, subject, body)
+    db.session.execute(delete(OutboxMessage).where(OutboxMessage.key == key))
 
 
 def unsealed(message: OutboxMessage) -> str:
@@ -152,7 +168,14 @@ def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
     """By which channels a person with these choices gets messages of a topic."""
     if choices is None or topic not in choices:
         return USUAL[topic]
-    return tuple(choices[topic]) or (USUAL[topic] if topic in ESSENTIAL else ())
+    # An operator may have switched SMS off since it was chosen.
+    chosen = tuple(one for one in choices[topic] if one != Channel.SMS or settings.sms_url)
+    return chosen or (USUAL[topic] if topic in ESSENTIAL else ())
+
+
+def nudge() -> None:
+    """Have whoever delivers look at once when this transaction is committed (see mail.py)."""
+    db.session.info["published"] = True
 
 
 def _row(key, kind, channel, due_at, user_id=None, address=None, booking_id=None, data=None, subject=""):
@@ -177,8 +200,7 @@ def _row(key, kind, channel, due_at, user_id=None, address=None, booking_id=None
 def _write(rows):
     connection = db.session.connection()
     _insert[connection.dialect.name](connection, rows)
-    # Whoever delivers looks at once when this transaction is committed (see mail.py).
-    db.session.info["published"] = True
+    nudge()
 
 
 def _cipher():

@@ -4,17 +4,16 @@ import dataclasses
 import email
 import email.policy
 import re
-import socket
-import time
 
 import pytest
 from flask_security import recoverable
 from sqlalchemy import select, update
 
 import app as application
-from domain import users
+import mail
+from domain import outbox, users
 from extensions import db, security
-from models import Approval, Professional, Role, User
+from models import Approval, OutboxMessage, Professional, Role, User
 from tests import client as browser
 from tests import factories
 
@@ -31,7 +30,7 @@ def letters(app, settings):
         old.unlink()
 
     def read():
-        app.extensions["postman"].wait()
+        mail.deliver_due(app)
         found = sorted(outbox.glob("*.eml"))
         return [email.message_from_bytes(one.read_bytes(), policy=email.policy.default) for one in found]
 
@@ -398,7 +397,6 @@ def test_with_confirmation_the_mailed_link_opens_the_account(strict_site, settin
     assert users.find("hari@example.com").confirmed_at is None
     assert "Confirm your address first" in log_in(client, "hari@example.com", SIGN_UP["password"]).text
     assert "Confirm your address first" not in log_in(client, "hari@example.com", "wrong password").text
-    client.application.extensions["postman"].wait()
     link = re.search(r"http://\S+(/confirm/\S+)", letters()[-1].get_content()).group(1)
     assert client.get(link).status_code == 200
     assert users.find("hari@example.com").confirmed_at is None
@@ -540,36 +538,59 @@ def test_a_language_stays_with_the_account(as_, customer):
     assert '<html lang="hi"' in as_(customer).get("/profile").text
 
 
-def test_mail_goes_through_the_server_when_there_is_one(strict_site, customer):
-    from aiosmtpd.controller import Controller
-
-    class Inbox:
-        letters = []
-
-        async def handle_DATA(self, server, session, envelope):
-            self.letters.append(envelope)
-            return "250 Message accepted"
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(Inbox(), hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        client = strict_site(mail_server="127.0.0.1", mail_port=port, mail_use_tls=False)
-        client.application.extensions["mail"].suppress = False
-        client.post("/reset", data={"email": customer.email})
-        client.application.extensions["postman"].wait()
-        assert [letter.rcpt_tos for letter in Inbox.letters] == [[customer.email]]
-    finally:
-        controller.stop()
+def waiting_letters():
+    return db.session.query(OutboxMessage).order_by(OutboxMessage.id).all()
 
 
-def test_a_page_does_not_wait_for_the_mail(strict_site, customer):
-    client = strict_site(mail_server="127.0.0.1", mail_port=9)
-    started = time.perf_counter()
-    assert client.post("/reset", data={"email": customer.email}).status_code == 200
-    assert time.perf_counter() - started < 5
-    client.application.extensions["postman"].wait()
+def test_a_letter_is_written_with_what_it_tells_or_not_at_all(client, customer, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(outbox, "publish_sealed", refuse)
+    assert client.post("/signup", data=SIGN_UP).status_code == 500
+    assert users.find("hari@example.com") is None
+    log_in(client, customer)
+    change = {"password": PASSWORD, "new_password": "ten green kettles", "new_password_confirm": "ten green kettles"}
+    assert client.post("/change-password", data=change).status_code == 500
+    assert db.session.get(User, customer.id).password == customer.password
+
+
+def test_who_is_too_late_with_a_change_gets_no_letter_about_it(client, customer, letters, monkeypatch):
+    link = reset_link(client, customer, letters)
+    told = len(letters())
+    db.session.commit()
+    db.session.execute(update(User).where(User.id == customer.id).values(fs_uniquifier="another"))
+    db.session.commit()
+    client.post(link, data={"password": "ten green kettles", "password_confirm": "ten green kettles"})
+    assert len(letters()) == told
+
+
+def test_each_change_of_the_password_is_told(as_, client, customer, letters):
+    first, second = PASSWORD, "ten green kettles"
+    for old, new in ((first, second), (second, first)):
+        log_in(client, customer, old)
+        data = {"password": old, "new_password": new, "new_password_confirm": new}
+        assert client.post("/change-password", data=data).status_code == 302
+        client.post("/logout")
+    assert [letter["Subject"] for letter in letters()] == ["Your password was changed"] * 2
+
+
+def test_an_unknown_address_costs_the_same_writes_as_a_known_one_and_leaves_no_row(app, customer):
+    writes = []
+    for address in (customer.email, "nobody@example.com"):
+        with browser.count_queries() as seen:
+            app.test_client().post("/reset", data={"email": address})
+        writes.append(sum(statement.startswith("INSERT INTO outbox") for statement in seen.queries))
+    assert writes == [1, 1]
+    assert [letter.address for letter in waiting_letters()] == [customer.email]
+
+
+def test_the_database_keeps_no_mailed_link_that_can_be_read(client, customer):
+    client.post("/reset", data={"email": customer.email})
+    (letter,) = waiting_letters()
+    assert letter.subject == "Set a new password"
+    assert "/reset/" in outbox.unsealed(letter)
+    assert "/reset/" not in str([letter.key, letter.data, letter.body, letter.subject, letter.error])
 
 
 def test_addresses_are_unique_however_they_are_written(client, customer):
