@@ -55,7 +55,8 @@ class _Paper(FPDF):
         super().__init__(format="A4")
         for style, path in FILES.items():
             self.add_font(FONT, style, path)
-        self.set_text_shaping(True)
+        # Said outright: guessed by the first letter of a line, what comes after an English word is misshapen.
+        self.set_text_shaping(True, direction="ltr", script="deva", language="hin")
         self.set_margin(MARGIN)
         self.set_auto_page_break(True, MARGIN)
         self.set_title(title)
