@@ -21,7 +21,7 @@ LAYERS = (
     ("forms",),
     ("templating",),
     ("blocks",),
-    ("identity",),
+    ("identity", "visits"),
     ("domain",),
     ("gateways",),
     ("models",),
