@@ -36,7 +36,9 @@ TOPICS = {
             _l("Bookings"),
             _l("Your request is accepted, declined, moved, cancelled or done. At least one way stays on."),
         ),
-        Topic.PROGRESS: Offer(_l("On the day"), _l("The professional is on the way, has started, has been paid.")),
+        Topic.PROGRESS: Offer(
+            _l("On the day"), _l("The professional is on the way, has started, or noted your payment.")
+        ),
         Topic.REMINDERS: Offer(_l("Reminders"), _l("A day and two hours before a booking.")),
         Topic.REVIEWS: Offer(_l("Reviews"), _l("A day after a job, and when somebody replies to your review.")),
         Topic.REPORTS: Offer(_l("Monthly report"), _l("What you booked and spent in the month before.")),

@@ -27,8 +27,8 @@ PAGES_OF = {
     "professional": ("professional", "professional_reports"),
     "admin": ("admin", "admin_catalogue", "admin_reports"),
 }
-# Parts of pages, files, and ways through that show nothing of their own.
-NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home"}
+# Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
+NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}
 NO_PAGES |= {"customer_reports.paper", "professional_reports.paper"}
 # A review can be changed for two days; the town has none so young.
 NOT_IN_TOWN = {"customer.review"}
