@@ -807,9 +807,11 @@ class Export(db.Model):
     """A file of bookings, or of everything, that an admin asked for. `done` and `total` count rows."""
 
     __tablename__ = "exports"
-    __table_args__ = (Index("ix_exports_status_id", "status", "id"),)
+    __table_args__ = (UniqueConstraint("admin_id", "key"), Index("ix_exports_status_id", "status", "id"))
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    admin_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    admin_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    # The one-time key of the form, so that a double click asks once.
+    key: Mapped[str] = mapped_column(String(64))
     kind: Mapped[ExportKind] = mapped_column(_enum(ExportKind, "export_kind"))
     filters: Mapped[dict] = mapped_column(JSON, default=dict)
     excel: Mapped[bool] = mapped_column(Boolean, default=False)

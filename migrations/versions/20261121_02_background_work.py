@@ -51,6 +51,7 @@ def upgrade():
         "exports",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("admin_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column(
             "kind",
             sa.Enum("bookings", "everything", name="export_kind", native_enum=False, create_constraint=True, length=20),
@@ -85,9 +86,9 @@ def upgrade():
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["admin_id"], ["users.id"], name=op.f("fk_exports_admin_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exports")),
+        sa.UniqueConstraint("admin_id", "key", name=op.f("uq_exports_admin_id_key")),
     )
     with op.batch_alter_table("exports", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_exports_admin_id"), ["admin_id"], unique=False)
         batch_op.create_index("ix_exports_status_id", ["status", "id"], unique=False)
 
     op.create_table(
@@ -181,7 +182,6 @@ def downgrade():
     op.drop_table("outbox")
     with op.batch_alter_table("exports", schema=None) as batch_op:
         batch_op.drop_index("ix_exports_status_id")
-        batch_op.drop_index(batch_op.f("ix_exports_admin_id"))
 
     op.drop_table("exports")
     op.drop_table("leases")
