@@ -146,7 +146,8 @@ def _plugin(path):
 
 def _body(subject, text, longest):
     """Subject and text as one, as long as the gateway takes; no mention of <users/all> and no false link."""
-    body = "\n".join(part for part in (subject.strip(), text.strip()) if part)
+    subject, text = subject.strip(), text.strip()
+    body = text if text.startswith(subject) else f"{subject}\n{text}".strip()
     body = body.replace("<", "‹").replace(">", "›")
     return body if len(body) <= longest else body[: longest - 1].rstrip() + "…"
 

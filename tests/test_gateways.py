@@ -96,6 +96,12 @@ def test_nobody_is_mentioned_and_no_link_is_disguised(deliver, server):
     assert "<" not in sent(server.requests[0])["text"]
 
 
+def test_a_subject_that_the_text_begins_with_is_said_once(deliver, server):
+    for text in ("News", "News\nof your booking", ""):
+        deliver(subject="News", text=text)
+    assert [sent(request)["text"] for request in server.requests] == ["News", "News\nof your booking", "News"]
+
+
 def test_a_long_text_is_one_message_cut_short(deliver, server):
     deliver(text="word " * 5000)
     (request,) = server.requests
