@@ -1,14 +1,119 @@
 """The admin's view of what the site does by itself: the timetable and what leaves the site."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask_babel import force_locale, ngettext
+from flask_babel import gettext as _
+from flask_login import current_user
 
+import letters
+import templating
 from auth import restrict_to
-from models import Role
+from domain import channels, deliveries, job_runs, leases, timetable
+from extensions import db, settings
+from models import Delivery, Role
 
 bp = Blueprint("admin_operations", __name__)
 restrict_to(bp, Role.ADMIN)
 
 
-@bp.get("/admin/jobs", endpoint="jobs")
-def timetable():
-    return render_template("admin/jobs.html")
+# -- Jobs -------------------------------------------------------------------------------------
+
+
+@bp.get("/admin/jobs")
+def jobs():
+    return _jobs()
+
+
+@bp.get("/admin/jobs/<job_name>")
+def job(job_name):
+    found = timetable.find(job_name)
+    page = job_runs.history(found.name, request.args.get("after"))
+    return render_template("admin/job.html", job=found, page=page)
+
+
+@bp.post("/admin/jobs/<job_name>/run")
+def run_job(job_name):
+    g.page_now = _jobs
+    found = timetable.find(job_name)
+    timetable.run_now(found, by=current_user)
+    db.session.commit()
+    flash(_("%(job)s: this begins within seconds.", job=found.title), "success")
+    return redirect(url_for("admin_operations.jobs"))
+
+
+def _jobs():
+    lease = leases.find()
+    return render_template(
+        "admin/jobs.html",
+        entries=timetable.overview(),
+        lease=lease,
+        led=timetable.is_led(lease),
+        served=settings.scheduler == "web",
+        messages=deliveries.health(),
+    )
+
+
+# -- Messages ---------------------------------------------------------------------------------
+
+
+@bp.get("/admin/outbox")
+def outbox():
+    asked = request.args.get("state", Delivery.WAITING)
+    state = Delivery(asked) if asked in list(Delivery) else Delivery.WAITING
+    page = deliveries.page(state, request.args.get("after"))
+    return render_template("admin/outbox.html", state=state, page=page, **_about_messages())
+
+
+@bp.get("/admin/outbox/<int:message_id>")
+def message(message_id):
+    found = deliveries.get(message_id)
+    return render_template(
+        "admin/message.html",
+        message=found,
+        preview=_preview(found),
+        message_id=deliveries.message_id(found),
+        file_name=deliveries.file_name(found),
+        **_about_messages(),
+    )
+
+
+@bp.post("/admin/outbox/<int:message_id>/resend")
+def resend(message_id):
+    if deliveries.resend(deliveries.get(message_id), by=current_user):
+        flash(_("The message is tried again, from the start."), "success")
+    else:
+        flash(_("This message has not failed, or is tried again already."), "info")
+    db.session.commit()
+    return redirect(url_for("admin_operations.message", message_id=message_id))
+
+
+@bp.post("/admin/outbox/resend")
+def resend_all():
+    count = deliveries.resend_all(by=current_user)
+    db.session.commit()
+    flash(ngettext("%(num)s message is tried again.", "%(num)s messages are tried again.", count), "success")
+    return redirect(url_for("admin_operations.outbox"))
+
+
+def _about_messages():
+    return {
+        "health": deliveries.health(),
+        "has_server": bool(settings.mail_server),
+        "topic_of": deliveries.topic_name,
+        "reasons": deliveries.REASONS,
+        "ways": channels.LABELS,
+    }
+
+
+def _preview(found):
+    """A message that is still to be sent, as it would be now; None when it would not, or is a secret."""
+    if found.kind == "sealed" or found.status not in (Delivery.WAITING, Delivery.FAILED):
+        return None
+    with force_locale(templating.locale_of(found.user)):
+        try:
+            letter = letters.compose(found)
+            return letter and {"subject": letter.subject, "text": letters.render(letter, found)[0]}
+        except Exception:
+            # What keeps a message from being sent must not keep the admin from seeing that.
+            current_app.logger.exception("message %s cannot be written", found.id)
+            return None

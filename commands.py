@@ -1,18 +1,23 @@
 """`flask` commands of the operator."""
 
 import os
+import signal
+import threading
 
 import click
-from flask import Flask
-from flask.cli import with_appcontext
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
 from flask_security import hash_password
 
-from domain import bookings, errors, passwords, ratings, users
+import jobs
+import mail
+from domain import errors, job_runs, passwords, ratings, timetable, users
 from extensions import begin_write, db
+from models import RunStatus
 
 
 def init_app(app: Flask) -> None:
-    for command in (create_admin, recompute_ratings, check_ratings, run_timers):
+    for command in (create_admin, recompute_ratings, check_ratings, scheduler, jobs_group):
         app.cli.add_command(command)
 
 
@@ -56,11 +61,57 @@ def check_ratings():
     raise SystemExit(1 if wrong else 0)
 
 
-@click.command("run-timers")
+@click.command("scheduler")
 @with_appcontext
-def run_timers():
-    """Expire overdue requests and close confirmed jobs now, as the scheduler does each minute."""
+def scheduler():
+    """Run the timetable and send messages, without serving pages, until SIGTERM or Ctrl-C."""
+    leave = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: leave.set())
+    app = current_app._get_current_object()
+    by_itself = [mail.start(app), jobs.start(app)]
+    click.echo("The timetable runs. Stop it with Ctrl-C.")
+    leave.wait()
+    for one in by_itself:
+        one.stop(0)
+    for one in by_itself:
+        one.stop()
+
+
+jobs_group = AppGroup("jobs", help="What the site does by itself.")
+
+
+@jobs_group.command("list")
+def list_jobs():
+    """Say what there is to do, when, and when it was done last."""
+    for entry in timetable.overview():
+        job, last = entry.job, entry.last
+        click.echo(f"{job.name:24}{job.schedule.words}")
+        if last is not None:
+            click.echo(f"{'':24}{last.period}: {_outcome(last)}")
+
+
+@jobs_group.command("run")
+@click.argument("name")
+@click.option("--period", help="A date such as 2026-11-21, or a month such as 2026-11; the present one unless given.")
+def run_job(name, period):
+    """Do the work of a job now. What has been done for the period is not done again."""
     begin_write()
-    expired, closed = bookings.expire_due(limit=10_000), bookings.close_due(limit=10_000)
+    try:
+        job = timetable.find(name)
+        period = timetable.next_period(job) if period is None else timetable.reopen(job, period)
+    except errors.DomainError as refusal:
+        raise click.ClickException(refusal.message) from None
     db.session.commit()
-    click.echo(f"{expired} expired, {closed} closed.")
+    jobs.run(current_app._get_current_object(), job, period)
+    run = job_runs.find(job.name, period)
+    if run.status is not RunStatus.DONE:
+        raise click.ClickException(f"{name} {period}: {_outcome(run)}")
+    click.echo(f"{name} {period}: {_outcome(run)}")
+
+
+def _outcome(run):
+    if run.status is RunStatus.FAILED:
+        return f"failed: {run.error}"
+    done = f"{run.count} done, the last run took {run.seconds:.1f} s"
+    return done if run.status is RunStatus.DONE else f"{done}, not complete"

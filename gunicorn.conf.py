@@ -1,13 +1,17 @@
 """How gunicorn serves Doorstep. WEB_CONCURRENCY sets the number of processes (one by default)."""
 
 import os
+import signal
 
 wsgi_app = "app:create_app()"
 bind = f"127.0.0.1:{os.environ.get('PORT') or 5000}"
 worker_class = "gthread"
 threads = 8
-# After SIGTERM, requests that are under way get this many seconds to finish.
-graceful_timeout = 3
+# After SIGTERM a process gets this many seconds: requests that are under way the first few of them,
+# and what it does by itself, such as sending a mail, all.
+graceful_timeout = 9
+SECONDS_FOR_REQUESTS = 3
+LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # Workers show that they live by touching a file, which must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 # Otherwise gunicorn writes a socket under the home directory.
@@ -21,11 +25,32 @@ def when_ready(server):
 
 def post_worker_init(worker):
     import jobs
+    import mail
 
-    worker.timetable = jobs.start(worker.wsgi)
+    worker.cfg.set("graceful_timeout", SECONDS_FOR_REQUESTS)
+    worker.by_itself = [mail.start(worker.wsgi)]
+    if worker.wsgi.config["SETTINGS"].scheduler == "web":
+        worker.by_itself.append(jobs.start(worker.wsgi))
+    _tell_at_once(worker)
 
 
 def worker_exit(server, worker):
-    timetable = getattr(worker, "timetable", None)
-    if timetable:
-        timetable.stop()
+    for number in LEAVING:
+        signal.signal(number, signal.SIG_IGN)
+    for one in getattr(worker, "by_itself", ()):
+        one.stop()
+
+
+def _tell_at_once(worker):
+    """What the process does by itself hears of a signal to leave when the requests do, not after them."""
+    for number in LEAVING:
+        signal.signal(number, _first(worker, signal.getsignal(number)))
+
+
+def _first(worker, handle):
+    def leave(*arguments):
+        for one in worker.by_itself:
+            one.stop(0)
+        handle(*arguments)
+
+    return leave

@@ -33,6 +33,7 @@ def init_app(app: Flask) -> None:
         date=full_date,
         month=month,
         short_month=short_month,
+        period=period,
         clock=time_of_day,
         daytime=daytime,
         when=when,
@@ -122,6 +123,11 @@ def full_date(value: datetime | date) -> str:
 def month(value: date) -> str:
     """November 2026."""
     return _date(value, "LLLL yyyy", str(get_locale()))
+
+
+def period(value: str) -> str:
+    """A date or a month as the timetable names it: 22 Nov 2026, or November 2026."""
+    return full_date(date.fromisoformat(value)) if len(value) > len("2026-11") else month(date.fromisoformat(f"{value}-01"))
 
 
 def short_month(value: date) -> str:

@@ -37,6 +37,11 @@ ACTIONS = {
     "restore_service": _l("Restored a service"),
     "run_job": _l("Ran a job at once"),
     "delete_service": _l("Deleted a service"),
+    "request_export": _l("Asked for an export"),
+    "cancel_export": _l("Cancelled an export"),
+    "download_export": _l("Downloaded an export"),
+    "resend": _l("Had a message sent again"),
+    "resend_all": _l("Had failed messages sent again"),
 }
 
 _INSERT = insert(AuditEntry)

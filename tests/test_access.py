@@ -33,6 +33,8 @@ TABLE = {
         POST /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/reassign
         GET /admin/jobs
+        GET /admin/jobs/<job_name>
+        POST /admin/jobs/<job_name>/run
         GET /admin/people
         GET /admin/people/<int:user_id>
         GET /admin/people/<int:user_id>/anonymise
@@ -254,6 +256,7 @@ def make_things(cast):
         "category_slug": booking.service.category.slug,
         "pincode": factories.CITY_PIN,
         "token": "made-up",
+        "job_name": "expire",
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",
     }

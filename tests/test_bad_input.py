@@ -88,6 +88,7 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/jobs",
+        "/admin/jobs/tomorrow",
         "/service-list/categories/new",
         "/service-list/services/new",
         "/service-list/services/{service}",
