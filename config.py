@@ -67,6 +67,7 @@ class Settings:
     ratelimit_enabled: bool
     redis_url: str = field(repr=False)
     upload_dir: Path
+    export_dir: Path
     platform_fee: int
     tax_name: str
     tax_basis_points: int
@@ -129,6 +130,7 @@ def load(environ=None) -> Settings:
         ratelimit_enabled=_flag(env, "RATELIMIT_ENABLED", True),
         redis_url=env.get("REDIS_URL", ""),
         upload_dir=Path(env.get("UPLOAD_DIR") or instance / "uploads").absolute(),
+        export_dir=Path(env.get("EXPORT_DIR") or instance / "exports").absolute(),
         platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
         tax_name=env.get("TAX_NAME") or "GST",
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),

@@ -40,6 +40,8 @@ TEXTS = {
     "replied": _l("%(name)s replied to your review of %(service)s."),
     "approved": _l("You are approved. Customers can find and book you now."),
     "not_approved": _l("Your application was not approved: %(reason)s"),
+    "export_ready": _l("Your export is ready. You can download it for 7 days."),
+    "export_failed": _l("Your export failed. The page of the exports says why."),
 }
 
 _insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
@@ -56,10 +58,13 @@ def notify(user_id: int, kind: str, booking_id: int | None = None, **data) -> No
     notify_all([user_id], kind, booking_id, **data)
 
 
-def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, *, usual=False, **data) -> None:
+def notify_all(
+    user_ids: list[int], kind: str, booking_id: int | None = None, *, usual=False, cause: str | None = None, **data
+) -> None:
     """Tell several people the same, in the app and by the channels of their choice.
 
-    `usual` says that none of them chose channels of their own.
+    `usual` says that none of them chose channels of their own. `cause` names what happened; without
+    one it is the kind of move, the booking and the moment.
     """
     assert kind in TEXTS, kind
     now = clock.now()
@@ -69,7 +74,8 @@ def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, *,
     ]
     if rows:
         _insert(db.session.connection(), rows)
-        outbox.publish(user_ids, kind, f"{kind}:{booking_id}:{now.isoformat()}", booking_id, usual=usual, **data)
+        cause = cause or f"{kind}:{booking_id}:{now.isoformat()}"
+        outbox.publish(user_ids, kind, cause, booking_id, usual=usual, **data)
 
 
 def unread_count(user_id: int) -> int:

@@ -1,0 +1,47 @@
+"""Which columns leave the site in an export of everything, and which stay. A test wants every column decided on."""
+
+SHOWN = {
+    "addresses": "id customer_id label line pincode created_at archived_at",
+    "audit_entries": "id actor_id action subject_type subject_id detail address at",
+    "booking_events": "id booking_id verb from_status to_status actor_id at reason",
+    "booking_lines": "id booking_id kind label amount",
+    "booking_offers": "booking_id professional_id position status created_at answered_at",
+    "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
+    " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries",
+    "categories": "id name slug icon position retired_at",
+    "cities": "id name state lat lon population pincode",
+    "city_names": "key city_id",
+    "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
+    " expires_at",
+    "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
+    "leases": "name holder beats taken_at beaten_at",
+    "notifications": "id user_id kind booking_id data created_at read_at",
+    "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
+    "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"
+    " created_at sent_at",
+    "payments": "id booking_id method amount recorded_by_id recorded_at",
+    "pin_codes": "pincode place district state lat lon geo",
+    "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id identity_id"
+    " approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
+    " offers_accepted last_job_at",
+    "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"
+    " hidden_at hidden_reason",
+    "services": "id category_id name slug description base_price duration_minutes retired_at created_at",
+    "slot_claims": "professional_id bucket booking_id",
+    "stored_files": "id owner_id kind content_type size created_at",
+    "tallies": "name value",
+    "time_off": "id professional_id starts_at ends_at note",
+    "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
+    " blocked_reason active confirmed_at",
+    "working_hours": "id professional_id weekday starts_minute ends_minute",
+}
+# Secrets: what opens an account, a door or a chat, and the texts of messages, some of which do.
+WITHHELD = {
+    "bookings": "code_salt",
+    "exports": "key file_name",
+    "idempotency_keys": "user_id key fingerprint booking_id created_at",
+    "outbox": "data lease body",
+    "users": "chat_url password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter mf_recovery_codes",
+}
+# Copies of other columns, for searching.
+DERIVED = {"later_names": "user_id key", "users": "name_key"}
