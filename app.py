@@ -37,7 +37,7 @@ from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
-    {"customer", "professional", "admin", "admin_catalogue", "admin_operations", "account"}
+    {"customer", "professional", "admin", "admin_catalogue", "admin_exports", "admin_operations", "account"}
 )
 STATUS_OF = {
     errors.NotAllowed: 403,

@@ -187,6 +187,7 @@ def register_routes(app: Flask) -> None:
     import account
     import admin
     import admin_catalogue
+    import admin_exports
     import admin_operations
     import admin_reports
     import customer
@@ -198,6 +199,7 @@ def register_routes(app: Flask) -> None:
         account,
         admin,
         admin_catalogue,
+        admin_exports,
         admin_operations,
         admin_reports,
         customer,

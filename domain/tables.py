@@ -21,8 +21,8 @@ SHOWN = {
     " created_at sent_at",
     "payments": "id booking_id method amount recorded_by_id recorded_at",
     "pin_codes": "pincode place district state lat lon geo",
-    "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id identity_id"
-    " approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
+    "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
+    " identity_id approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
     " offers_accepted last_job_at",
     "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"
     " hidden_at hidden_reason",

@@ -26,6 +26,8 @@ from models import (
     Category,
     City,
     CityName,
+    Export,
+    ExportKind,
     Offering,
     PinCode,
     Professional,
@@ -192,6 +194,12 @@ def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.",
             **values,
         )
     )
+
+
+def export(admin: User, **values) -> Export:
+    """An export of bookings that nobody has begun to write."""
+    known = {"kind": ExportKind.BOOKINGS, "key": secrets.token_hex(8), "created_at": clock.now()}
+    return _saved(Export(admin_id=admin.id, **{**known, **values}))
 
 
 def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:

@@ -32,6 +32,11 @@ TABLE = {
         GET /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/reassign
+        GET /admin/exports
+        POST /admin/exports
+        POST /admin/exports/<int:export_id>/cancel
+        POST /admin/exports/<int:export_id>/download
+        POST /admin/exports/everything
         GET /admin/jobs
         GET /admin/jobs/<job_name>
         POST /admin/jobs/<job_name>/run
@@ -193,6 +198,7 @@ TABLE = {
     """,
     "login login 403 403 403 403 403 away": """
         GET /admin/bookings/<int:booking_id>/reassign
+        GET /admin/exports/<int:export_id>/progress
     """,
     "login login 403 404 away 403 in 403": """
         GET /professional/jobs/<int:booking_id>
@@ -257,6 +263,7 @@ def make_things(cast):
         "pincode": factories.CITY_PIN,
         "token": "made-up",
         "job_name": "expire",
+        "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",
     }

@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
-    ("letters", "papers"),
+    ("letters", "exporting", "papers"),
     ("monthly",),
     ("auth",),
     ("forms",),
@@ -38,7 +38,8 @@ MOST_LINES = 450
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {
-    *("admin", "admin_catalogue", "admin_operations", "admin_reports", "customer", "customer_reports"),
+    *("admin", "admin_catalogue", "admin_exports", "admin_operations", "admin_reports"),
+    *("customer", "customer_reports"),
     *("professional", "professional_reports", "account"),
 }
 

@@ -87,6 +87,7 @@ PAGES = {
         "/admin/bookings/{accepted}/override-code",
         "/admin/reviews",
         "/admin/audit",
+        "/admin/exports",
         "/admin/jobs",
         "/admin/jobs/tomorrow",
         "/service-list/categories/new",

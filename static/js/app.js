@@ -79,10 +79,21 @@ document.addEventListener("htmx:configRequest", (event) => {
   for (const name of [...Object.keys(event.detail.parameters)]) delete event.detail.parameters[name];
 });
 
+// What parts of a page say of themselves, such as how far a file is, is read out when it changes.
+const said = new Map();
+function readNews() {
+  document.querySelectorAll("[data-says]").forEach((part) => {
+    const words = part.textContent.trim();
+    if (said.has(part.id) && said.get(part.id) !== words) announce(words);
+    said.set(part.id, words);
+  });
+}
+
 let unread = Number.parseInt(document.getElementById("bell-count")?.textContent, 10) || 0;
 document.addEventListener("htmx:afterSwap", (event) => {
   const target = event.detail.target;
   welcome(target);
+  readNews();
   if (target.id !== "bell-count") return;
   const now = Number.parseInt(target.textContent, 10) || 0;
   if (now > unread) announce(`${target.closest("a").textContent.replace(/\s+/g, " ").trim()}`);
@@ -95,5 +106,6 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:sendError", () => toast(document.body.dataset.offline));
 
 welcome(document);
+readNews();
 const messages = [...document.querySelectorAll("main [data-announce] p")].map((p) => p.textContent.trim());
 if (messages.length) announce(messages.join(" "));
