@@ -21,9 +21,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 from sqlalchemy import event
 
+import exporting
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
-from domain.timetable import TIMETABLE, Job
+from domain.timetable import Job
 from extensions import begin_write, db
 
 # How often a process looks who leads, how often the leader shows that it lives, and how long the
@@ -116,23 +117,26 @@ class Timetable:
         self.app = app
         self.leadership = Leadership(app, stopwatch)
         self._stopwatch = stopwatch
-        self._stopping = threading.Event()
+        self._stopping, self._led_no_more = threading.Event(), threading.Event()
         self._last_run = {}
         self._scheduler = Scheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None})
 
     def start(self) -> None:
         self._every(SECONDS_A_TURN, self.turn)
         self._every(SECONDS_BETWEEN_LOOKS, self.work)
+        self._every(SECONDS_A_TURN, self.export)
         self._scheduler.start()
         _running.add(self)
 
     def nudge(self) -> None:
         """Look at once what is to be done."""
-        self._scheduler.modify_job("work", next_run_time=datetime.now(UTC))
+        if self._scheduler.running:
+            self._scheduler.modify_job("work", next_run_time=datetime.now(UTC))
 
     def stop(self, timeout: float | None = None) -> bool:
         """Finish the step in hand and let another process lead; answer whether there was time for it."""
         self._stopping.set()
+        self._led_no_more.set()
         if timeout == 0:
             return False
         _running.discard(self)
@@ -150,6 +154,10 @@ class Timetable:
         except Exception:
             # Such as a database that is away.
             self.app.logger.exception("who runs the timetable could not be seen")
+        if self._may_work():
+            self._led_no_more.clear()
+        if not self._may_work():
+            self._led_no_more.set()
 
     def work(self) -> None:
         """Do what is due, a step of each job in turn, so that a long one holds up none of the others."""
@@ -159,9 +167,17 @@ class Timetable:
         except Exception:
             self.app.logger.exception("the timetable stumbled")
 
+    def export(self) -> None:
+        """Write the files that admins asked for; a long one holds up no job."""
+        try:
+            if self._may_work():
+                exporting.drain(self.app, self._led_no_more, self.leadership.holder)
+        except Exception:
+            self.app.logger.exception("the exports stumbled")
+
     def _round(self):
         with self.app.app_context():
-            endless = [(job, job.schedule.due(clock.now())) for job in TIMETABLE if self._a_minute_passed(job)]
+            endless = [(job, job.schedule.due(clock.now())) for job in timetable.TIMETABLE if self._a_minute_passed(job)]
             due = dict.fromkeys([*endless, *timetable.due()])
         did_something = False
         for job, period in due:

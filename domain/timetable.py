@@ -13,7 +13,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from domain import activity, audit, bookings, clock, deliveries, job_runs, purges, reminders
+from domain import activity, audit, bookings, clock, deliveries, exports, job_runs, purges, reminders
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job_runs import Step
 from extensions import settings
@@ -202,6 +202,13 @@ TIMETABLE = (
         purges.uploads,
         _l("Delete unused files"),
         _l("Photos and documents that nothing refers to are deleted after a day."),
+    ),
+    Job(
+        "purge_exports",
+        Daily(AT_NIGHT),
+        exports.purge,
+        _l("Delete old exports"),
+        _l("The files of exports are deleted after 7 days."),
     ),
     Job(
         "purge_outbox",

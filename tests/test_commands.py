@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain import users
+from domain import clock, timetable, users
 from extensions import db
 from models import Role
 from tests import factories
@@ -55,8 +55,58 @@ def test_ratings_are_checked_and_made_right(run, customer, professional):
     assert run(args=["check-ratings"]).exit_code == 0
 
 
-def test_timers_are_run_by_hand(run, customer, professional, frozen):
-    booking = factories.booking(customer, professional)
-    frozen.move_to(booking.respond_by)
+def test_the_jobs_are_listed_with_what_they_did(run):
+    run(args=["jobs", "run", "tomorrow"])
+    listed = run(args=["jobs", "list"]).output
+    assert "expire                  every minute\n" in listed
+    assert "tomorrow                every day at 6:00 pm\n" in listed
+    assert "activity_reports        on the 1st of each month at 6:00 am\n" in listed
+    assert "2026-11-22: 0 done, the last run took 0.0 s" in listed
+
+
+def test_a_job_is_run_by_hand_and_what_is_done_is_not_done_again(run, customer, professional):
+    factories.booking(customer, professional, respond_by=clock.now())
     db.session.commit()
-    assert run(args=["run-timers"]).output == "1 expired, 0 closed.\n"
+    assert run(args=["jobs", "run", "expire"]).output == "expire 2026-11-23: 1 done, the last run took 0.0 s\n"
+    assert "1 done" in run(args=["jobs", "run", "expire"]).output
+    for period in ("2026-11-22", "2026-11-23"):
+        assert f"tomorrow {period}: 0 done" in run(args=["jobs", "run", "tomorrow"]).output
+    again = run(args=["jobs", "run", "tomorrow"])
+    assert (again.exit_code, "It runs again on Tue 24 Nov, 6:00 pm." in again.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tomorrow", "--period", "2026-11-24"], "This period has not begun yet."),
+        (["tomorrow", "--period", "2026-11"], "Write the period of this job as 2026-11-22."),
+        (["activity_reports", "--period", "soon"], "Write the period of this job as 2026-11."),
+        (["expire", "--period", "2026-11-22"], "This job only knows the present date."),
+        (["nonesuch"], "There is no such job."),
+    ],
+)
+def test_a_job_is_not_run_for_a_period_that_makes_no_sense(run, arguments, said):
+    refused = run(args=["jobs", "run", *arguments])
+    assert refused.exit_code == 1
+    assert said in refused.output
+
+
+def test_an_older_period_is_run_by_hand_once(run):
+    run(args=["jobs", "run", "activity_reports"])
+    for period in ("2026-10", "2026-03"):  # the first of them was passed over
+        done = run(args=["jobs", "run", "activity_reports", "--period", period])
+        assert done.output == f"activity_reports {period}: 0 done, the last run took 0.0 s\n"
+        again = run(args=["jobs", "run", "activity_reports", "--period", period])
+        assert again.exit_code == 1
+        assert f"This job has done its work for {period}." in again.output
+
+
+def test_a_job_that_fails_by_hand_says_why(run, monkeypatch, caplog):
+    def verb(period, cursor):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(timetable, "TIMETABLE", (timetable.Job("failing", timetable.Daily(3), verb, "", ""),))
+    failed = run(args=["jobs", "run", "failing"])
+    assert failed.exit_code == 1
+    assert "failing 2026-11-23: failed: OSError: the disk is full" in failed.output
+    assert "the job failing failed" in caplog.text
