@@ -10,7 +10,7 @@ import templating
 from auth import restrict_to
 from domain import channels, deliveries, job_runs, leases, timetable
 from extensions import db, settings
-from models import Delivery, Role
+from models import Channel, Delivery, Role
 
 bp = Blueprint("admin_operations", __name__)
 restrict_to(bp, Role.ADMIN)
@@ -112,7 +112,10 @@ def _preview(found):
     with force_locale(templating.locale_of(found.user)):
         try:
             letter = letters.compose(found)
-            return letter and {"subject": letter.subject, "text": letters.render(letter, found)[0]}
+            if letter is None:
+                return None
+            text = letters.render(letter, found)[0] if found.channel is Channel.MAIL else letters.brief(letter)
+            return {"subject": letter.subject, "text": text}
         except Exception:
             # What keeps a message from being sent must not keep the admin from seeing that.
             current_app.logger.exception("message %s cannot be written", found.id)

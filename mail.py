@@ -4,7 +4,6 @@ Nothing is sent within a transaction, and only who still has a message in hand n
 it. So a crash loses nothing; at worst a mail comes a second time, under the Message-ID it had.
 """
 
-import hashlib
 import os
 import re
 import threading
@@ -16,7 +15,6 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from cryptography.fernet import InvalidToken
@@ -43,8 +41,8 @@ MOST_IN_HAND = 20
 TRIES_TO_NOTE = 5
 LONGEST_ERROR = 300
 ADDRESS = re.compile(r"\S+@\S+")
-# Control characters, the ends of lines and paragraphs, and halves of characters.
-BREAKS = frozenset({"Cc", "Zl", "Zp", "Cs"})
+# Control characters, and the ends of lines and paragraphs.
+BREAKS = frozenset({"Cc", "Zl", "Zp"})
 
 _couriers = WeakSet()
 
@@ -65,8 +63,7 @@ def deliver_due(app: Flask, **options) -> int:
 class Parcel:
     """A message in words, with everything that sending it needs."""
 
-    message_id: int
-    key: str
+    file_name: str
     channel: Channel
     person: User | None
     subject: str
@@ -266,20 +263,15 @@ def pack(message: OutboxMessage) -> Parcel | None:
         body=text,
         html=html,
         extra_headers=headers,
-        message_id=message_id_of(message.key),
+        message_id=deliveries.message_id(message),
     )
     return _parcel(message, subject, text, mail)
-
-
-def message_id_of(key: str) -> str:
-    """The Message-ID of a message: the same at every try, and nothing can be read from it."""
-    return f"<{_digest(key)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
 
 
 def keep(parcel: Parcel, folder: Path) -> None:
     """Write a mail to a file, which a second try replaces."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{parcel.message_id:010}-{_digest(parcel.key)[:12]}.eml"
+    path = folder / parcel.file_name
     unfinished = path.with_name(f".{path.name}-{os.getpid()}")
     # There may be a link in it that sets a password.
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -289,7 +281,8 @@ def keep(parcel: Parcel, folder: Path) -> None:
 
 def _parcel(message, subject, text, letter=None):
     secret = message.kind == "sealed"
-    return Parcel(message.id, message.key, message.channel, message.user, subject, text, secret, letter)
+    file_name = deliveries.file_name(message)
+    return Parcel(file_name, message.channel, message.user, subject, text, secret, letter)
 
 
 def _unsubscribe_address(message):
@@ -300,10 +293,6 @@ def _unsubscribe_address(message):
 def _one_line(text):
     """Without what could end the line of a mail's head, or begin another."""
     return " ".join("".join(" " if unicodedata.category(c) in BREAKS else c for c in text).split())
-
-
-def _digest(key):
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _without_addresses(text):

@@ -1,11 +1,11 @@
 """The line to the mail server: it is believed only with its certificate, and never waited for long."""
 
 import smtplib
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from socket import SHUT_RDWR
 
 from flask_mail import Connection, Message
 
@@ -92,7 +92,7 @@ class Line(Connection):
     def _cut_off(self, host) -> Iterator[None]:
         """End the connection if the block takes longer than a mail may, however slowly the server speaks."""
         # TLS takes the socket over, so what is kept to end it by is a duplicate.
-        spare = host.sock.dup() if host.sock else None
+        spare = host.sock and socket.fromfd(host.sock.fileno(), host.sock.family, host.sock.type)
         alarm = threading.Timer(self.seconds_a_mail, _cut, (spare,))
         alarm.daemon = True
         alarm.start()
@@ -115,6 +115,8 @@ def reason(fault: Exception) -> str:
         return f"its certificate is not to be trusted, {fault.verify_message}"
     if isinstance(fault, TimeoutError):
         return "no answer in time"
+    if isinstance(fault, smtplib.SMTPException):
+        return str(fault)
     return f"{type(fault).__name__} {fault.strerror or ''}".strip()
 
 
@@ -124,4 +126,4 @@ def _answer(code, words):
 
 def _cut(sock):
     with suppress(OSError, AttributeError):
-        sock.shutdown(SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)

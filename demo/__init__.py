@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from sqlalchemy import delete
+
 from demo.history import book
 from demo.people import Cast, everybody_reads, invite
 from demo.timeline import Timeline
 from demo.words import Words
 from domain import clock, ratings
+from extensions import db
+from models import OutboxMessage
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,5 @@ def load(password_hash: str, size: Size = FULL) -> None:
     timeline.add(cast.until - timedelta(hours=3), everybody_reads(cast))
     timeline.run()
     ratings.recompute()
+    # Nobody is written to about what never happened.
+    db.session.execute(delete(OutboxMessage))

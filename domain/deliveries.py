@@ -3,11 +3,13 @@
 Whoever sends holds a message by a lease: an end that is written down without it changes nothing.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -17,9 +19,10 @@ from sqlalchemy.orm import joinedload
 from domain import audit, clock, outbox
 from domain.errors import NotFound
 from domain.job_runs import Step
+from domain.outbox import Topic
 from domain.paging import Page, keyset
 from extensions import db, settings
-from models import Channel, Delivery, OutboxMessage, User
+from models import Booking, Channel, Delivery, OutboxMessage, Professional, User
 
 # Counting stops here.
 MOST_COUNTED = 1000
@@ -34,6 +37,26 @@ REASONS = {
     "closed": _l("The account is blocked or erased."),
     "unwanted": _l("The person switched these messages off."),
     "unreachable": _l("The person has no such channel any more."),
+}
+
+_BOOKING = joinedload(OutboxMessage.booking)
+_WHOLE = select(OutboxMessage).options(
+    joinedload(OutboxMessage.user),
+    _BOOKING.joinedload(Booking.service),
+    _BOOKING.joinedload(Booking.pin),
+    _BOOKING.joinedload(Booking.customer),
+    _BOOKING.joinedload(Booking.professional).joinedload(Professional.user),
+)
+
+# What kinds of messages are called where they are listed.
+_TOPICS = {
+    Topic.ACCOUNT: _l("Account and security"),
+    Topic.BOOKINGS: _l("Bookings"),
+    Topic.PROGRESS: _l("On the day"),
+    Topic.REMINDERS: _l("Reminders"),
+    Topic.REVIEWS: _l("Reviews"),
+    Topic.REPORTS: _l("Monthly report"),
+    Topic.SITE: _l("The site"),
 }
 
 
@@ -81,10 +104,8 @@ def claim(lease: str, most: int, channels: Iterable[Channel], terms: Terms = USU
 
 
 def in_hand(message_id: int, lease: str) -> OutboxMessage | None:
-    """A message with its recipient, unless somebody else has it by now."""
-    found = select(OutboxMessage).where(OutboxMessage.id == message_id, *_held(lease))
-    people = joinedload(OutboxMessage.user), joinedload(OutboxMessage.booking)
-    return db.session.scalar(found.options(*people))
+    """A message with all it is about, unless somebody else has it by now."""
+    return db.session.scalar(_WHOLE.where(OutboxMessage.id == message_id, *_held(lease)))
 
 
 def obstacle(message: OutboxMessage) -> str | None:
@@ -134,6 +155,16 @@ def give_back(message_ids: list[int], lease: str, error: str | None = None) -> i
     return _update(OutboxMessage.id.in_(message_ids), *_held(lease), lease=None, leased_until=None, **note)
 
 
+def message_id(message: OutboxMessage) -> str:
+    """The Message-ID of a mail: the same at every try, and nothing can be read from it."""
+    return f"<{_digest(message)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
+
+
+def file_name(message: OutboxMessage) -> str:
+    """The name of the file in which a mail is kept where there is no mail server."""
+    return f"{message.id:010}-{_digest(message)[:12]}.eml"
+
+
 # -- Looking after them -----------------------------------------------------------------------
 
 
@@ -157,11 +188,15 @@ def page(state: Delivery, after: str | None = None) -> Page:
 
 
 def get(message_id: int) -> OutboxMessage:
-    people = joinedload(OutboxMessage.user), joinedload(OutboxMessage.booking)
-    found = db.session.scalar(select(OutboxMessage).where(OutboxMessage.id == message_id).options(*people))
+    found = db.session.scalar(_WHOLE.where(OutboxMessage.id == message_id))
     if found is None:
         raise NotFound(_("There is no such message."))
     return found
+
+
+def topic_name(message: OutboxMessage) -> str:
+    """What kind of message it is, in words."""
+    return str(_TOPICS[outbox.TOPIC_OF[message.kind]])
 
 
 def resend(message: OutboxMessage, by: User) -> bool:
@@ -240,6 +275,10 @@ def _execute(statement):
 def _count(state):
     capped = select(OutboxMessage.id).where(OutboxMessage.status == state).limit(MOST_COUNTED).subquery()
     return select(func.count()).select_from(capped)
+
+
+def _digest(message):
+    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
 
 
 def _remove_files(before):

@@ -4,10 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
-from domain import clock, files
+from domain import clock, files, outbox
 from extensions import db
-from models import FileKind, Notification, Status, TimeOff
+from models import FileKind, Notification, OutboxMessage, Status, TimeOff
 from tests import factories
 
 # In this order things are tried, so that strangers come before those whose click changes something.
@@ -40,6 +41,10 @@ TABLE = {
         GET /admin/jobs
         GET /admin/jobs/<job_name>
         POST /admin/jobs/<job_name>/run
+        GET /admin/outbox
+        GET /admin/outbox/<int:message_id>
+        POST /admin/outbox/<int:message_id>/resend
+        POST /admin/outbox/resend
         GET /admin/people
         GET /admin/people/<int:user_id>
         GET /admin/people/<int:user_id>/anonymise
@@ -246,6 +251,7 @@ def make_things(cast):
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     db.session.add_all([note, away])
+    outbox.publish([customer.id], "approved", "test")
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
     return {
@@ -263,6 +269,7 @@ def make_things(cast):
         "pincode": factories.CITY_PIN,
         "token": "made-up",
         "job_name": "expire",
+        "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",

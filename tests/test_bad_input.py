@@ -9,7 +9,7 @@ import pytest
 
 from domain import channels, clock, outbox
 from extensions import db
-from models import BookingOffer, Status, TimeOff
+from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
 from tests import factories
 
 MEGABYTE = 1024 * 1024
@@ -89,6 +89,8 @@ PAGES = {
         "/admin/audit",
         "/admin/exports",
         "/admin/jobs",
+        "/admin/outbox?state=failed",
+        "/admin/outbox/{failed}",
         "/admin/jobs/tomorrow",
         "/service-list/categories/new",
         "/service-list/services/new",
@@ -126,8 +128,12 @@ def things(customer, professional, other_professional, unapproved_professional, 
     db.session.add(
         TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     )
+    outbox.publish([customer.id], "approved", "test")
+    failed = db.session.query(OutboxMessage).one()
+    failed.status = Delivery.FAILED
     db.session.commit()
     return {
+        "failed": failed.id,
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
         "professional": professional.id,

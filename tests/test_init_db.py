@@ -19,6 +19,7 @@ from models import (
     BookingLine,
     Category,
     Notification,
+    OutboxMessage,
     Payment,
     Professional,
     Review,
@@ -45,6 +46,11 @@ def test_the_demonstration_is_whole_and_consistent(loaded):
     assert _count(Booking) == SMALL.bookings
     assert set(db.session.scalars(select(Booking.status).distinct())) == STATES
     _assert_consistent()
+
+
+def test_nobody_is_written_to_about_invented_bookings(loaded):
+    assert _count(OutboxMessage) == 0
+    assert _count(Notification) > 0
 
 
 def test_it_is_whole_at_three_at_night_too(app, frozen):

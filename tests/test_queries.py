@@ -15,6 +15,7 @@ from models import (
     BookingEvent,
     Notification,
     Offering,
+    OutboxMessage,
     Professional,
     Review,
     Role,
@@ -82,6 +83,9 @@ def grow(size, cast, ids):
     told = [cast[who].id for who in ("customer", "pro", "admin")]
     note = {"kind": "closed", "data": {"service": "Work", "time": now.isoformat(), "name": "A"}, "created_at": now}
     put(insert(Notification), [{"user_id": n, "booking_id": first, **note} for n in told for _ in range(count // 10)])
+    sent = {"kind": "closed", "channel": "mail", "user_id": told[0], "booking_id": first, "data": note["data"]}
+    sent |= {"status": "waiting", "tries": 0, "due_at": now, "subject": "", "error": "", "created_at": now}
+    put(insert(OutboxMessage), [{"key": f"crowd{n}", **sent} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
     db.session.commit()
@@ -153,6 +157,8 @@ def _pages(app, ids):
         yield None, f"/search?q=cleaning&{near}&sort={sort}"
     yield None, f"/search?q=cleaning&{near}&day={clock.today() + timedelta(days=1)}&time=morning"
     yield "admin", "/admin/search?q=crowd"
+    for state in ("failed", "kept", "sent", "dropped"):
+        yield "admin", f"/admin/outbox?state={state}"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
 
 
