@@ -114,7 +114,11 @@ def _preview(found):
             letter = letters.compose(found)
             if letter is None:
                 return None
-            text = letters.render(letter, found)[0] if found.channel is Channel.MAIL else letters.brief(letter)
+            text = (
+                letters.render(letter, found)[0]
+                if found.channel is Channel.MAIL
+                else letters.brief(letter, found.channel)
+            )
             return {"subject": letter.subject, "text": text}
         except Exception:
             # What keeps a message from being sent must not keep the admin from seeing that.

@@ -17,7 +17,7 @@ from domain import activity, bookings, clock, notifications, outbox, reminders
 from domain.outbox import Topic
 from domain.transitions import offer_of
 from extensions import settings
-from models import Booking, OfferStatus, OutboxMessage, Role, Status, User
+from models import Booking, Channel, OfferStatus, OutboxMessage, Role, Status, User
 
 LONGEST_SUBJECT = 150
 # From here on the customer's door is the professional's business.
@@ -63,8 +63,11 @@ def render(letter: Letter, message: OutboxMessage, unsubscribe: str | None = Non
     return plain.strip() + "\n", render_template("emails/letter.html", **known)
 
 
-def brief(letter: Letter) -> str:
-    """A letter for a small screen: what it is about, and where to go."""
+def brief(letter: Letter, channel: Channel = Channel.SMS) -> str:
+    """A letter without its frame: by chat all that it says, by SMS what it is about and where to go."""
+    if channel is Channel.CHAT:
+        told = render_template("emails/blocks.txt", letter=letter, address=address)
+        return f"{letter.subject}\n\n{told.strip()}"
     button = next((block for block in letter.blocks if isinstance(block, Button)), None)
     return f"{letter.subject}\n{address(button.endpoint, button.values)}" if button else letter.subject
 
@@ -153,6 +156,8 @@ def _facts(booking: Booking, person: User, kind: str) -> tuple:
 
 def _facts_for_customer(booking, kind):
     yield _("Where"), _whole_place(booking)
+    if booking.shown_status in (Status.REJECTED, Status.EXPIRED):
+        return
     if booking.professional:
         yield _("Professional"), booking.professional.user.name
     if booking.status is Status.CANCELLED:
@@ -171,6 +176,8 @@ def _facts_for_customer(booking, kind):
 def _facts_for_professional(booking, person, kind):
     agreed = booking.professional_id == person.id and booking.status in AGREED
     yield _("Where"), _whole_place(booking) if agreed else _place(booking)
+    if not agreed and booking.shown_status is not Status.PENDING:
+        return
     yield _("You earn"), templating.money(booking.subtotal)
     if agreed:
         yield _("The customer pays"), templating.money(booking.total)

@@ -252,7 +252,7 @@ def pack(message: OutboxMessage) -> Parcel | None:
             return None
         subject = _one_line(letter.subject)[: outbox.LONGEST_SUBJECT]
         if message.channel is not Channel.MAIL:
-            return _parcel(message, subject, letters.brief(letter))
+            return _parcel(message, subject, letters.brief(letter, message.channel))
         text, html = letters.render(letter, message, unsubscribe)
     headers = {"Auto-Submitted": "auto-generated"}
     if unsubscribe:

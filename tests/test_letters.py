@@ -192,6 +192,24 @@ def test_a_short_message_says_what_it_is_about_and_where_to_go(write):
     assert address.startswith("http://127.0.0.1:5000/bookings/")
 
 
+def test_a_chat_says_all_but_the_frame(write):
+    one = write("requests_waiting", booking=write("requested").booking)
+    told = letters.brief(letters.compose(one), Channel.CHAT)
+    assert told.startswith("1 request waits for your answer\n\n")
+    assert "Accept or decline by Tue 24 Nov, 10:00 am" in told
+    assert f"/professional/jobs/{one.booking.id}" in told
+    assert "Hello" not in told
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "cancelled_by_admin", "expired"])
+def test_nothing_is_earned_where_no_job_is(write, professional, kind):
+    one = write(kind, person=professional)
+    one.booking.status = Status.EXPIRED if kind == "expired" else Status.CANCELLED
+    plain = read(one)[1]
+    assert "You earn" not in plain
+    assert "₹" not in plain
+
+
 def test_addresses_are_whole_under_a_path_too(app, settings):
     assert letters.address("customer.booking", {"booking_id": 7}) == f"{settings.site_url}/bookings/7"
 
