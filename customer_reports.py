@@ -6,7 +6,6 @@ from flask import Blueprint, render_template
 from flask_login import current_user
 
 import monthly
-import papers
 from auth import restrict_to
 from domain import activity
 from models import Role
@@ -27,6 +26,8 @@ def report(month: date):
 
 @bp.get("/reports/<month:month>/pdf", endpoint="paper")
 def report_on_paper(month: date):
+    import papers  # 20 MB that most processes never need
+
     blocks = monthly.report_blocks(_report(month))
     return papers.download(monthly.report_title(month), current_user.name, blocks, f"report-{month:%Y-%m}.pdf")
 

@@ -7,7 +7,6 @@ from flask_login import current_user
 from sqlalchemy import func
 
 import monthly
-import papers
 from auth import restrict_to
 from domain import activity, schedules
 from extensions import db
@@ -39,6 +38,8 @@ def statement(month: date):
 
 @bp.get("/professional/statements/<month:month>/pdf", endpoint="paper")
 def statement_on_paper(month: date):
+    import papers  # 20 MB that most processes never need
+
     blocks = monthly.statement_blocks(_statement(month))
     return papers.download(monthly.statement_title(month), current_user.name, blocks, f"statement-{month:%Y-%m}.pdf")
 
