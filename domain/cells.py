@@ -16,9 +16,9 @@ END = "\r\n"
 MARK = "'"
 # What begins a formula, full-width and other forms of the same signs too.
 FORMULA = "=+-@\t\r\n＝＋－＠﹦﹢﹣﹫−"
-# What a spreadsheet may leave out before it looks at the first sign: blanks, quotes, and the unseen.
+# What may be gone before a spreadsheet looks at the first sign: blanks, quotes, commas, and the unseen.
 SKIPPED = (
-    " \"'`‘’‚‛“”„‟«»＂＇｀\u00a0\u00ad\u1680\u2028\u2029\u202f\u205f\u3000\ufeff\x7f\x85"
+    " \"',;`‘’‚‛“”„‟«»＂＇｀\u00a0\u00ad\u1680\u2028\u2029\u202f\u205f\u3000\ufeff\x7f\x85"
     + "".join(map(chr, range(0x2000, 0x2010)))
     + "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
     + "".join(map(chr, [*range(0x01, 0x09), 0x0B, 0x0C, *range(0x0E, 0x20)]))
