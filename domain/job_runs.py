@@ -162,7 +162,8 @@ def _is(job, period):
 def _add(job, period, status=RunStatus.RUNNING):
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.session.connection().dialect.name]
     row = {"cursor": 0, "count": 0, "runs": 0, "tries": 0, "seconds": 0.0, "error": "", "started_at": clock.now()}
-    new = insert(JobRun).values(job=job, period=period, status=status, **row).on_conflict_do_nothing()
+    new = insert(JobRun.__table__).values(job=job, period=period, status=status, **row)
+    new = new.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     return db.session.execute(new).rowcount == 1
 
 

@@ -28,8 +28,8 @@ def take_over(holder: str, seen: Lease | None, name: str = TIMETABLE) -> bool:
     """Become the holder, unless anybody else moved since the lease was seen."""
     now = clock.now()
     if seen is None:
-        first = _insert()(Lease).on_conflict_do_nothing()
-        first = first.values(name=name, holder=holder, beats=0, taken_at=now, beaten_at=now)
+        first = _insert()(Lease.__table__).values(name=name, holder=holder, beats=0, taken_at=now, beaten_at=now)
+        first = first.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         return db.session.execute(first).rowcount == 1
     unmoved = (Lease.holder.is_not_distinct_from(seen.holder), Lease.beats == seen.beats)
     return _set(name, *unmoved, holder=holder, beats=Lease.beats + 1, taken_at=now)
