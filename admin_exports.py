@@ -19,7 +19,7 @@ from models import ExportKind, Role, Status
 bp = Blueprint("admin_exports", __name__)
 restrict_to(bp, Role.ADMIN)
 
-TYPES = {ExportKind.BOOKINGS: "text/csv; charset=utf-8", ExportKind.EVERYTHING: "application/zip"}
+TYPES = {ExportKind.BOOKINGS: "text/csv", ExportKind.EVERYTHING: "application/zip"}
 
 
 class EverythingForm(forms.Form):
