@@ -51,9 +51,9 @@ class _AnyPort(Controller):
 
 
 @contextmanager
-def serving(mailbox, **kwargs):
-    """Runs a server in a thread; gives its port."""
-    controller = _AnyPort(mailbox, hostname="127.0.0.1", port=0, **kwargs)
+def serving(mailbox, port=0, **kwargs):
+    """Runs a server in a thread; gives its port, which is any that is free unless given."""
+    controller = _AnyPort(mailbox, hostname="127.0.0.1", port=port, **kwargs)
     controller.start()
     try:
         yield controller.port

@@ -585,6 +585,20 @@ def test_a_busy_database_is_asked_again_before_a_mail_leaves_twice(served, box, 
     assert len(box.letters) == 1
 
 
+def test_a_crash_after_sending_sends_again_under_the_same_id(served, box, customer, frozen, monkeypatch):
+    publish(customer)
+    real = deliveries.sent
+    monkeypatch.setattr(deliveries, "sent", lambda *_, **__: False)
+    mail.deliver_due(served)
+    monkeypatch.setattr(deliveries, "sent", real)
+    assert message().status is Delivery.WAITING
+    frozen.shift(121)
+    mail.deliver_due(served)
+    assert message().status is Delivery.SENT
+    first, second = (letter["Message-ID"] for letter in box.letters)
+    assert first == second
+
+
 def test_what_the_dead_have_in_hand_comes_free_when_its_lease_ends(served, box, customer, frozen):
     publish(customer)
     _claimed(served)
