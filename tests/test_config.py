@@ -89,6 +89,8 @@ def test_a_postgresql_url_means_psycopg_3(load, scheme):
         ("SMS_SCHEMES", "msg91,json"),
         ("CHAT_HOSTS", "https://chat.googleapis.com"),
         ("CHAT_HOSTS", "*"),
+        ("OUTBOX_DAYS", "0"),
+        ("OUTBOX_DAYS", "forever"),
         ("MAIL_PORT", ""),
     ],
 )
@@ -136,6 +138,7 @@ def test_safe_production_settings_have_no_fault(load):
         ({"SITE_URL": "http://doorstep.example.com"}, "SITE_URL is not https"),
         ({"SITE_URL": ""}, "SITE_URL is not https"),
         ({"SITE_URL": "https://"}, "SITE_URL is not https"),
+        ({"MAIL_PASSWORD": "secret", "MAIL_USE_TLS": "0"}, "MAIL_PASSWORD would travel in the clear"),
     ],
 )
 def test_each_fault_of_a_production_setting_is_named(load, change, fault):
