@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain import clock
@@ -52,9 +52,9 @@ def history(job: str, after: str | None = None) -> Page:
 
 
 def known(periods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], JobRun]:
-    """The runs there are of these jobs and periods."""
-    wanted = select(JobRun).where(tuple_(JobRun.job, JobRun.period).in_(list(periods)))
-    found = db.session.scalars(wanted.execution_options(populate_existing=True))
+    """The runs there are of these jobs and periods, and all that have begun and not ended."""
+    wanted = or_(tuple_(JobRun.job, JobRun.period).in_(list(periods)), JobRun.status == RunStatus.RUNNING)
+    found = db.session.scalars(select(JobRun).where(wanted).execution_options(populate_existing=True))
     return {(run.job, run.period): run for run in found}
 
 
@@ -68,14 +68,14 @@ def may_begin(run: JobRun) -> bool:
 def begin(job: str, period: str, passed_over: str | None = None) -> JobRun:
     """The run of a period, made if need be, and locked until the transaction ends.
 
-    A new one ends what is unfinished of older periods. `passed_over` is the period before it, which
+    With a new one, older ones that failed are not tried any more. `passed_over` is the period before it, which
     will not run any more: written down, so that a clock that is set back does not bring it up again.
     """
     if passed_over is not None:
         _add(job, passed_over, status=RunStatus.DONE)
     if _add(job, period) and passed_over is not None:
-        left = update(JobRun).where(JobRun.job == job, JobRun.period < period, JobRun.status != RunStatus.DONE)
-        db.session.execute(left.values(status=RunStatus.FAILED, retry_at=None))
+        older = update(JobRun).where(JobRun.job == job, JobRun.period < period, JobRun.status == RunStatus.FAILED)
+        db.session.execute(older.values(retry_at=None))
     return db.session.scalars(_run(job, period).with_for_update()).one()
 
 

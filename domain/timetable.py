@@ -260,7 +260,7 @@ def due() -> list[tuple[Job, str]]:
     return [
         (job, period)
         for job in TIMETABLE
-        for period in _within_reach(job)
+        for period in sorted({*_within_reach(job), *_begun(job, runs)})
         if _may_run(job, period, runs.get((job.name, period)))
     ]
 
@@ -349,6 +349,13 @@ def _within_reach(job):
 def _present():
     pairs = [(job.name, period) for job in TIMETABLE for period in _within_reach(job)]
     return job_runs.known(pairs)
+
+
+def _begun(job, runs):
+    """What has begun is brought to its end, even if the next period came meanwhile."""
+    if job.endless:
+        return []
+    return [period for (name, period), run in runs.items() if name == job.name and run.status is RunStatus.RUNNING]
 
 
 def _may_run(job, period, run):

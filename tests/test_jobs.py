@@ -290,6 +290,37 @@ def test_a_run_goes_on_where_a_dead_process_left_it(app, frozen, monkeypatch):
     assert seen == [0, 1, 2, 3]
 
 
+def test_what_has_begun_is_brought_to_its_end_even_if_the_next_day_came_meanwhile(app, frozen, monkeypatch):
+    seen = []
+
+    def verb(period, cursor):
+        seen.append((period, cursor))
+        return Step(1, cursor + 1 if cursor < 2 else None)
+
+    job = Job("long", Daily(3), verb, "", "")
+    monkeypatch.setattr(timetable, "TIMETABLE", (job,))
+    jobs.take_step(app, job, "2026-11-23")
+    frozen.move_to(at(9, day="2026-11-30"))
+    Process(app, frozen)
+    assert sorted(seen) == [(day, step) for day in ("2026-11-23", "2026-11-30") for step in range(3)]
+
+
+def test_what_failed_is_tried_no_more_when_the_next_day_has_come(app, frozen, monkeypatch):
+    tried = []
+
+    def verb(period, cursor):
+        tried.append(period)
+        if period == "2026-11-23":
+            raise OSError("no")
+        return Step(1)
+
+    monkeypatch.setattr(timetable, "TIMETABLE", (Job("failing", Daily(3), verb, "", ""),))
+    process = Process(app, frozen)
+    process.set_clock(at(3, day="2026-11-24"))
+    process.live(timedelta(hours=3))
+    assert tried == ["2026-11-23", "2026-11-24"]
+
+
 def test_to_stop_is_heard_between_two_steps(app, frozen, monkeypatch):
     def verb(period, cursor):
         process.timetable.stop(0)
