@@ -69,7 +69,7 @@ def scheduler():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leave.set())
     app = current_app._get_current_object()
-    by_itself = [mail.start(app), jobs.start(app)]
+    by_itself = [jobs.start(app), mail.start(app)]
     click.echo("The timetable runs. Stop it with Ctrl-C.")
     leave.wait()
     for one in by_itself:

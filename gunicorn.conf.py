@@ -28,9 +28,9 @@ def post_worker_init(worker):
     import mail
 
     worker.cfg.set("graceful_timeout", SECONDS_FOR_REQUESTS)
-    worker.by_itself = [mail.start(worker.wsgi)]
-    if worker.wsgi.config["SETTINGS"].scheduler == "web":
-        worker.by_itself.append(jobs.start(worker.wsgi))
+    # The timetable is the first to end: another process waits for it, and a mail may take its time.
+    begin = [jobs.start, mail.start] if worker.wsgi.config["SETTINGS"].scheduler == "web" else [mail.start]
+    worker.by_itself = [start(worker.wsgi) for start in begin]
     _tell_at_once(worker)
 
 

@@ -61,13 +61,13 @@ def test_the_jobs_are_listed_with_what_they_did(run):
     assert "expire                  every minute\n" in listed
     assert "tomorrow                every day at 6:00 pm\n" in listed
     assert "activity_reports        on the 1st of each month at 6:00 am\n" in listed
-    assert "2026-11-22: 0 done, the last run took 0.0 s" in listed
+    assert "2026-11-22: 0 done, the last run took " in listed
 
 
 def test_a_job_is_run_by_hand_and_what_is_done_is_not_done_again(run, customer, professional):
     factories.booking(customer, professional, respond_by=clock.now())
     db.session.commit()
-    assert run(args=["jobs", "run", "expire"]).output == "expire 2026-11-23: 1 done, the last run took 0.0 s\n"
+    assert run(args=["jobs", "run", "expire"]).output.startswith("expire 2026-11-23: 1 done, the last run took ")
     assert "1 done" in run(args=["jobs", "run", "expire"]).output
     for period in ("2026-11-22", "2026-11-23"):
         assert f"tomorrow {period}: 0 done" in run(args=["jobs", "run", "tomorrow"]).output
@@ -95,7 +95,7 @@ def test_an_older_period_is_run_by_hand_once(run):
     run(args=["jobs", "run", "activity_reports"])
     for period in ("2026-10", "2026-03"):  # the first of them was passed over
         done = run(args=["jobs", "run", "activity_reports", "--period", period])
-        assert done.output == f"activity_reports {period}: 0 done, the last run took 0.0 s\n"
+        assert done.output.startswith(f"activity_reports {period}: 0 done, the last run took ")
         again = run(args=["jobs", "run", "activity_reports", "--period", period])
         assert again.exit_code == 1
         assert f"This job has done its work for {period}." in again.output
