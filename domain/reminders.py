@@ -26,6 +26,8 @@ MISSED = timedelta(days=1)
 LONGEST_WAIT = timedelta(days=2)
 # Without a watermark, what closed before this is too old to ask about.
 FIRST_LOOK_BACK = timedelta(days=2)
+# A watermark further ahead was not made by a clock that was set back a little since.
+FURTHEST_AHEAD = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -83,6 +85,7 @@ def hours_before(period: str, cursor: int) -> Step:
 def review_prompts(period: str, cursor: int) -> Step:
     """A message to the customer of each booking that closed a day ago and has no review."""
     now = clock.now()
+    cursor = _believed(cursor, now - REVIEW_AFTER)
     oldest = now - timedelta(days=settings.policy.review_window_days)
     after = max(_moment(cursor), oldest) if cursor else now - REVIEW_AFTER - FIRST_LOOK_BACK
     until = now - REVIEW_AFTER
@@ -193,6 +196,7 @@ def _agreed_on(day):
 
 def _before_the_visit(kind, cursor, nearest, farthest):
     now = clock.now()
+    cursor = _believed(cursor, now + farthest)
     agreed = select(Booking.id, Booking.customer_id, Booking.starts_at).where(Booking.status == Status.ACCEPTED)
     rows, reached = _between(agreed, Booking.starts_at, max(_moment(cursor), now + nearest), now + farthest)
     notices = [
@@ -213,6 +217,11 @@ def _between(wanted, column, after, until):
     rows = db.session.execute(wanted.add_columns(column.label("moment")).where(column <= end).order_by(column)).all()
     full = len(rows) >= BATCH
     return rows, rows[-1].moment if full else until
+
+
+def _believed(cursor, until):
+    """A watermark, unless a clock that ran ahead has left it: nobody would be told until that day."""
+    return 0 if _moment(cursor) > until + FURTHEST_AHEAD else cursor
 
 
 def _to_each(people, kind, cause, **data):

@@ -209,6 +209,18 @@ def test_a_clock_that_steps_back_repeats_nothing(customer, professional, frozen)
     assert len(told()) == 1
 
 
+def test_a_clock_that_ran_a_year_ahead_for_a_moment_silences_nothing(customer, professional, frozen):
+    visit = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(11, days=1))
+    factories.booking(customer, professional, status=Status.CLOSED, closed_at=clock.now() - timedelta(hours=23))
+    frozen.shift(timedelta(days=365))
+    cursors = {verb: verb(TODAY, 0).cursor for verb in (reminders.day_before, reminders.review_prompts)}
+    frozen.shift(timedelta(days=-365))
+    for verb, cursor in cursors.items():
+        run(verb, frozen, 3, cursor)
+    assert [kind for kind, _person, _booking in told()] == ["day_before", "review_prompt"]
+    assert told("day_before") == [("day_before", customer.id, visit.id)]
+
+
 def test_many_visits_at_one_hour_are_told_in_one_step(customer, professional, monkeypatch, count_queries):
     monkeypatch.setattr(reminders, "BATCH", 2)
     ten, eleven = factories.at(10, days=1), factories.at(11, days=1)
