@@ -736,6 +736,7 @@ class OutboxMessage(db.Model):
         Index("ix_outbox_created_at", "created_at"),
         Index(
             "ix_outbox_waiting",
+            "status",
             "due_at",
             "id",
             sqlite_where=text("status = 'waiting'"),

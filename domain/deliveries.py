@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, literal, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from domain import audit, clock, outbox
@@ -39,6 +39,8 @@ REASONS = {
     "unreachable": _l("The person has no such channel any more."),
 }
 
+# Said as it stands and not as a parameter, because the index of what waits is a partial one.
+_WAITING = OutboxMessage.status == literal(Delivery.WAITING, OutboxMessage.status.type, literal_execute=True)
 _BOOKING = joinedload(OutboxMessage.booking)
 _WHOLE = select(OutboxMessage).options(
     joinedload(OutboxMessage.user),
@@ -242,7 +244,7 @@ def _claimable(channels, terms):
         OutboxMessage.leased_until <= now,
         OutboxMessage.leased_until > now + 2 * terms.lease,
     )
-    due = OutboxMessage.status == Delivery.WAITING, OutboxMessage.due_at <= now
+    due = _WAITING, OutboxMessage.due_at <= now
     found = select(OutboxMessage.id).where(*due, OutboxMessage.channel.in_(list(channels)), free)
     return found.order_by(OutboxMessage.due_at, OutboxMessage.id)
 

@@ -139,7 +139,7 @@ def upgrade():
         batch_op.create_index("ix_outbox_status_id", ["status", "id"], unique=False)
         batch_op.create_index(
             "ix_outbox_waiting",
-            ["due_at", "id"],
+            ["status", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("status = 'waiting'"),
             postgresql_where=sa.text("status = 'waiting'"),

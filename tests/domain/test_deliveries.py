@@ -4,12 +4,13 @@ import os
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from domain import clock, deliveries, errors, outbox, users
 from domain.deliveries import Terms
 from extensions import db
 from models import AuditEntry, Channel, Delivery, OutboxMessage
+from tests import databases
 
 MAIL = [Channel.MAIL]
 
@@ -44,6 +45,16 @@ def test_what_is_due_is_claimed_once_in_its_order(publish, frozen):
     assert deliveries.claim("b", 5, MAIL) == [third.id]
     assert deliveries.claim("c", 5, MAIL) == []
     assert not deliveries.anything_due(MAIL)
+
+
+@pytest.mark.skipif(databases.on_postgresql(), reason="the planner of PostgreSQL decides by the size of the table")
+def test_a_claim_reads_the_index_of_what_waits_in_its_order(app):
+    connection, statements = db.session.connection(), []
+    event.listen(connection, "before_cursor_execute", lambda *about: statements.append(about[2:4]), once=True)
+    deliveries.anything_due(list(Channel))
+    asked, values = statements[0]
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", values).all()
+    assert [row[3] for row in plan] == ["SEARCH outbox USING INDEX ix_outbox_waiting (status=? AND due_at<?)"]
 
 
 def test_what_is_not_due_yet_waits(publish, frozen):
