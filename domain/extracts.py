@@ -45,8 +45,8 @@ from models import (
     UTCDateTime,
 )
 
-# Some ten milliseconds of SQLite's time, and a quarter of a megabyte.
-ROWS_IN_A_PIECE = 500
+# Some thirty milliseconds of the database, and half a megabyte.
+ROWS_IN_A_PIECE = 1_000
 
 
 @dataclass(frozen=True)
