@@ -52,6 +52,12 @@ def test_production_makes_no_secret_of_its_own(load, tmp_path):
     assert not (tmp_path / "instance" / "secret_key").exists()
 
 
+def test_files_are_kept_in_the_instance_unless_the_operator_says_where(load, tmp_path):
+    assert (load().upload_dir, load().export_dir) == (tmp_path / "instance/uploads", tmp_path / "instance/exports")
+    there = load(UPLOAD_DIR="/srv/uploads", EXPORT_DIR="/srv/exports")
+    assert (str(there.upload_dir), str(there.export_dir)) == ("/srv/uploads", "/srv/exports")
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_a_postgresql_url_means_psycopg_3(load, scheme):
     url = load(DATABASE_URL=f"{scheme}://u:p@db/doorstep").database_url
