@@ -35,7 +35,7 @@ SECONDS_OF_SILENCE = 40
 # Whoever could not show that it lives stops before another begins.
 SECONDS_WITHOUT_BEAT = 30
 SECONDS_BETWEEN_LOOKS = 15
-LONGEST_SLEEP = 10.0
+LONGEST_SLEEP = 5.0
 MINUTE = 60
 # A step of an endless job that did so much leaves more to do at once.
 MANY = 100
@@ -46,8 +46,12 @@ logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 class Scheduler(BackgroundScheduler):
-    """APScheduler that a clock can neither put to sleep nor drive on: what lies further ahead or
-    back than its interval was planned by another clock than that of now."""
+    """APScheduler by a stopwatch: a clock that is set, or stands still, neither stops it nor drives it on."""
+
+    def __init__(self, stopwatch: Callable[[], float] = time.monotonic, **options):
+        super().__init__(**options)
+        self._stopwatch = stopwatch
+        self._plans = {}
 
     def _process_jobs(self):
         self._plan_anew()
@@ -55,12 +59,20 @@ class Scheduler(BackgroundScheduler):
         return LONGEST_SLEEP if seconds is None else min(seconds, LONGEST_SLEEP)
 
     def _plan_anew(self):
+        """Have what waited for its interval run now, and what another clock than that of now has planned."""
         if self.state == STATE_STOPPED:
             return
-        now = datetime.now(UTC)
+        now, seconds = datetime.now(UTC), self._stopwatch()
         for job in self.get_jobs():
-            if abs(job.next_run_time - now) > job.trigger.interval:
+            plan, since = self._plans.get(job.id, (None, seconds))
+            if plan not in (None, job.next_run_time):
+                since = seconds
+            plan = job.next_run_time
+            waited = seconds - since >= job.trigger.interval_length
+            if waited or abs(plan - now) > job.trigger.interval:
                 job.modify(next_run_time=now)
+                plan, since = None, seconds
+            self._plans[job.id] = plan, since
 
 
 class Leadership:
@@ -177,7 +189,8 @@ class Timetable:
 
     def _round(self):
         with self.app.app_context():
-            endless = [(job, job.schedule.due(clock.now())) for job in timetable.TIMETABLE if self._a_minute_passed(job)]
+            now = clock.now()
+            endless = [(job, job.schedule.due(now)) for job in timetable.TIMETABLE if self._a_minute_passed(job)]
             due = dict.fromkeys([*endless, *timetable.due()])
         did_something = False
         for job, period in due:

@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,7 @@ import jobs
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
 from domain.timetable import Daily, Job, Minutely, Monthly
-from extensions import db
+from extensions import begin_write, db
 from models import Booking, BookingEvent, JobRun, Lease, Notification, RunStatus, Status
 from tests import factories
 
@@ -460,22 +461,37 @@ def test_a_leader_that_was_overtaken_knows_it_by_its_next_beat(app):
 # -- The engine -------------------------------------------------------------------------------
 
 
-def test_nothing_is_planned_further_ahead_or_back_than_its_interval(frozen):
+@pytest.fixture
+def engine(frozen):
+    """The scheduler without its own thread, with one job of every 15 seconds, and how often that ran."""
     frozen.move_to(datetime(2026, 11, 23, 12, tzinfo=UTC))
-    ran = []
-    scheduler = jobs.Scheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None})
-    scheduler.add_job(lambda: ran.append(clock.now()), "interval", seconds=15, id="one")
+    engine = SimpleNamespace(ran=[], seconds=0.0)
+    scheduler = jobs.Scheduler(lambda: engine.seconds, timezone=UTC)
+    engine.look = scheduler._process_jobs
+    scheduler.add_job(lambda: engine.ran.append(1), "interval", seconds=15, id="one", misfire_grace_time=None)
     scheduler._event = threading.Event()
-    BaseScheduler.start(scheduler)  # without its own thread
-    try:
-        for hours in (-2, 5, -48, 9000):
-            frozen.shift(timedelta(hours=hours))
-            before = len(ran)
-            assert scheduler._process_jobs() <= jobs.LONGEST_SLEEP
-            wait_for(lambda seen=before: len(ran) == seen + 1)
-            assert abs(scheduler.get_job("one").next_run_time - datetime.now(UTC)) <= timedelta(seconds=15)
-    finally:
-        BaseScheduler.shutdown(scheduler)
+    BaseScheduler.start(scheduler)
+    yield engine
+    BaseScheduler.shutdown(scheduler)
+
+
+def test_the_engine_runs_what_is_due_whenever_the_clock_is_set(engine, frozen):
+    for number, hours in enumerate((-2, 5, -48, 9000), start=1):
+        frozen.shift(timedelta(hours=hours))
+        assert engine.look() <= jobs.LONGEST_SLEEP
+        wait_for(lambda expected=number: len(engine.ran) == expected)
+        assert engine.look() <= jobs.LONGEST_SLEEP
+        assert len(engine.ran) == number
+
+
+def test_the_engine_goes_on_while_the_clock_stands_still(engine):
+    engine.look()
+    for number in range(1, 5):
+        for _ in range(3):
+            assert len(engine.ran) == number - 1
+            engine.seconds += 5
+            engine.look()
+        wait_for(lambda expected=number: len(engine.ran) == expected)
 
 
 @pytest.mark.realtime
@@ -505,6 +521,7 @@ def test_what_an_admin_asks_for_begins_at_once(app, admin, monkeypatch, diary):
     process = jobs.start(app)
     try:
         wait_for(lambda: len(diary["minute"]) == 1)
+        begin_write()
         timetable.run_now(timetable.TIMETABLE[0], by=db.session.get(type(admin), admin_id))
         db.session.commit()
         wait_for(lambda: len(diary["minute"]) == 2, seconds=5)
