@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 
 import click
 from flask import Flask, current_app
@@ -65,13 +64,13 @@ def check_ratings():
 @with_appcontext
 def scheduler():
     """Run the timetable and send messages, without serving pages, until SIGTERM or Ctrl-C."""
-    leave = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: leave.set())
+    leaving = {signal.SIGTERM, signal.SIGINT}
+    # The threads that begin from here on leave these signals to sigwait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, leaving)
     app = current_app._get_current_object()
     by_itself = [jobs.start(app), mail.start(app)]
     click.echo("The timetable runs. Stop it with Ctrl-C.")
-    leave.wait()
+    signal.sigwait(leaving)
     for one in by_itself:
         one.stop(0)
     for one in by_itself:

@@ -35,8 +35,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    for number in LEAVING:
-        signal.signal(number, signal.SIG_IGN)
+    _hear_no_more()
     for one in getattr(worker, "by_itself", ()):
         one.stop()
 
@@ -49,8 +48,17 @@ def _tell_at_once(worker):
 
 def _first(worker, handle):
     def leave(*arguments):
+        # Ctrl-C comes twice, from the terminal and from the master, and the second would wait forever
+        # for a lock that the first holds.
+        _hear_no_more()
         for one in worker.by_itself:
             one.stop(0)
         handle(*arguments)
 
     return leave
+
+
+def _hear_no_more():
+    for number in LEAVING:
+        # Not SIG_IGN: of one that came at the same time Python would write a traceback.
+        signal.signal(number, lambda *_: None)

@@ -45,15 +45,19 @@ def tell(period: str, cursor: int) -> Step:
     return Step(1, cursor + 1 if cursor + 1 < STEPS else None)
 
 
-class Process:
-    """A gunicorn with one worker, at a free port."""
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0", "tests.processes:create_app()")
+SCHEDULER = ("flask", "--app", "tests.processes:create_app()", "scheduler")
 
-    def __init__(self, folder: Path, database_url: str, **environment: str):
+
+class Process:
+    """A gunicorn with one worker, at a free port, or the command that only runs the timetable."""
+
+    def __init__(self, folder: Path, database_url: str, command=GUNICORN, **environment: str):
         folder.mkdir(parents=True)
         self.folder = folder
         with open(folder / "log", "w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "tests.processes:create_app()"],
+                [sys.executable, "-m", *command],
                 cwd=ROOT,
                 env={
                     "PATH": os.environ["PATH"],
@@ -67,8 +71,9 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_for(lambda: self.worker or self._process.poll() is not None)
-        assert self.worker, self.log
+        if command is GUNICORN:
+            wait_for(lambda: self.worker or self._process.poll() is not None)
+            assert self.worker, self.log
 
     @property
     def log(self) -> str:
@@ -92,10 +97,17 @@ class Process:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(PATIENCE_SECONDS)
 
+    def interrupt(self) -> None:
+        """Type Ctrl-C at its terminal, which all of its processes hear."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def stop(self) -> int:
         """Ask it to end, and wait until it has; answer how it ended."""
         if self._process.poll() is None:
             self._process.terminate()
+        return self.end()
+
+    def end(self) -> int:
         return self._process.wait(PATIENCE_SECONDS)
 
 

@@ -16,7 +16,7 @@ from domain.timetable import Daily, Job
 from extensions import begin_write, db
 from models import JobRun, Notification, RunStatus
 from tests import databases
-from tests.processes import STEPS, Database, Process, tell, wait_for
+from tests.processes import GUNICORN, SCHEDULER, STEPS, Database, Process, tell, wait_for
 
 TOLD = Job("told", Daily(0), tell, "Tell", "Tells an admin.")
 PERIOD = "2026-11-23"
@@ -101,7 +101,31 @@ def test_when_the_leader_is_killed_another_goes_on_within_a_minute_and_each_peri
     assert database.rows(repeated) == []
     with urllib.request.urlopen(f"{processes[0].address}/healthz") as answer:
         assert answer.status == 200
-    assert "Traceback" not in processes[0].log + leader.log
+    for process in (*processes, leader):
+        assert "Traceback" not in process.log, process.log
+
+
+@pytest.mark.slow
+@pytest.mark.realtime
+@pytest.mark.parametrize("command", [GUNICORN, SCHEDULER], ids=["gunicorn", "flask scheduler"])
+@pytest.mark.parametrize("ends", ["by SIGTERM", "by Ctrl-C"])
+def test_a_process_that_is_asked_to_leave_lets_go_of_the_timetable(admin, worker_name, tmp_path, command, ends):
+    db.session.remove()
+    db.engine.dispose()
+    url = databases.url(worker_name)
+    database = Database(url)
+    process = Process(tmp_path / "process", url, command, UPLOAD_DIR=str(tmp_path / "uploads"), SCHEDULER="web")
+    try:
+        wait_for(lambda: database.runs("told"))
+        if ends == "by Ctrl-C":
+            process.interrupt()
+    finally:
+        code = process.end() if ends == "by Ctrl-C" else process.stop()
+    assert code == 0, process.log
+    assert database.rows("SELECT holder FROM leases") == [(None,)]
+    assert len(database.told()) == STEPS
+    assert "Traceback" not in process.log
+    database.close()
 
 
 @pytest.mark.race
