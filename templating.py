@@ -29,7 +29,6 @@ def init_app(app: Flask) -> None:
         money=money,
         price=price,
         day=day,
-        isoday=date.fromisoformat,
         short_day=short_day,
         date=full_date,
         month=month,
