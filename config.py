@@ -40,6 +40,14 @@ class BookingPolicy:
     buffer_minutes: int = 15
     slot_step_minutes: int = 30
     offers: int = 5
+    agreed_moves: int = 2
+    proposal_hours: int = 12
+    no_show_minutes: int = 30
+    dispute_days: int = 7
+    answer_dispute_hours: int = 48
+    resolve_dispute_days: int = 7
+    hold_minutes: int = 15
+    series_days: int = 180
     prior_weight: int = 5
 
 

@@ -197,6 +197,18 @@ def check_bookable(starts_at: datetime) -> None:
         )
 
 
+def is_free(professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int) -> bool:
+    """Whether nobody but the booking itself claims the buckets of a time."""
+    buckets = claimed_buckets(starts_at, duration_minutes)
+    taken = select(_claims.bucket).where(
+        _claims.professional_id == professional_id,
+        _claims.bucket >= buckets.start,
+        _claims.bucket < buckets.stop,
+        _claims.booking_id.is_distinct_from(booking_id),
+    )
+    return db.session.execute(taken.limit(1)).first() is None
+
+
 def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int) -> None:
     """Take the buckets of the work and its buffer. Raises Conflict when one is somebody else's.
 

@@ -114,7 +114,7 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
         _settle_offers(booking, by)
     else:
         move(booking, rule, by, accepted_at=now)
-    _count_answer(by.id, accepted=True)
+    count_answer(by.id, accepted=True)
     tell([booking.customer_id], "accepted", booking, by.name)
 
 
@@ -122,7 +122,7 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
-    _count_answer(by.id, accepted=False)
+    count_answer(by.id, accepted=False)
     if rule.by is Party.OFFERED:
         _decline_offer(booking, by)
         if _asked(booking):
@@ -285,7 +285,7 @@ def expire_due(limit: int = 100) -> int:
     for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
         asked = [booking.professional_id] if booking.professional_id else _asked(booking)
         for professional_id in asked:
-            _count_answer(professional_id, accepted=False)
+            count_answer(professional_id, accepted=False)
         move(booking, rule_for("expire", booking, None), None)
         tell([booking.customer_id, *asked], "expired", booking)
         expired += 1
@@ -342,7 +342,7 @@ def _decline_offer(booking, by):
     db.session.flush()
 
 
-def _count_answer(professional_id, accepted):
+def count_answer(professional_id, accepted):
     """An expired request counts as one that was not accepted."""
     db.session.execute(
         update(Professional)

@@ -226,6 +226,15 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     tell(told, "moved", booking, by.name)
 
 
+def check_time(booking: Booking, starts_at: datetime) -> None:
+    """Raises Invalid unless a booking that has a professional can be moved to a start."""
+    customer = booking.customer
+    _moved(_lock(customer), customer, booking, starts_at)
+    minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+    if not availability.is_free(booking.professional_id, booking.id, starts_at, minutes):
+        raise Invalid(_("That time is taken. Choose one of the free slots."), "starts_at")
+
+
 def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
     """Change remarks and address; once accepted only the address, and only within its PIN code."""
     rule = rule_for("edit", booking, by)

@@ -12,6 +12,7 @@ from domain import availability, clock, notifications
 from domain.errors import DomainError, InvalidTransition, NotAllowed
 from extensions import db, settings
 from models import Approval, Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Role, Status, User
+from models_lifecycle import Proposal, ProposalStatus
 
 
 class Party(StrEnum):
@@ -47,6 +48,16 @@ RULES = (
     Rule("expire", Party.CLOCK, _from(S.PENDING), S.EXPIRED),
     Rule("edit", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
     Rule("move", Party.CUSTOMER, _from(S.PENDING)),
+    Rule("propose", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("propose", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    # Who agrees to a time agrees to the booking.
+    Rule("agree", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED), S.ACCEPTED),
+    Rule("agree", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED), S.ACCEPTED),
+    Rule("decline_time", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("decline_time", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    Rule("withdraw", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("withdraw", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    Rule("lapse", Party.CLOCK, _from(S.PENDING, S.ACCEPTED)),
     Rule("cancel", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
     Rule("cancel", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
     Rule("cancel", Party.ADMIN, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS), S.CANCELLED),
@@ -55,14 +66,23 @@ RULES = (
     Rule("depart", Party.PROFESSIONAL, _from(S.ACCEPTED), S.EN_ROUTE),
     Rule("start", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
     Rule("override_code", Party.ADMIN, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
+    Rule("knock", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE)),
+    Rule("no_show", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.NO_SHOW),
+    Rule("no_show", Party.CUSTOMER, _from(S.ACCEPTED), S.NO_SHOW),
+    Rule("cascade", Party.CLOCK, _from(S.REJECTED, S.EXPIRED, S.CANCELLED, S.NO_SHOW), S.PENDING),
     Rule("complete", Party.PROFESSIONAL, _from(S.IN_PROGRESS), S.COMPLETED),
     Rule("record_payment", Party.PROFESSIONAL, _from(S.COMPLETED, S.CLOSED)),
     Rule("close", Party.CUSTOMER, _from(S.COMPLETED), S.CLOSED),
     Rule("close", Party.CLOCK, _from(S.COMPLETED), S.CLOSED),
+    Rule("dispute", Party.CUSTOMER, _from(S.COMPLETED, S.CLOSED), S.DISPUTED),
+    Rule("answer_dispute", Party.PROFESSIONAL, _from(S.DISPUTED)),
+    Rule("resolve", Party.ADMIN, _from(S.DISPUTED), S.CLOSED),
     Rule("review", Party.CUSTOMER, _from(S.COMPLETED, S.CLOSED)),
 )
 # The states in which a booking holds its claims.
 BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
+# Until the professional sets off, both sides can agree to another time.
+CHANGEABLE = frozenset({S.PENDING, S.ACCEPTED})
 LABELS = {
     S.PENDING: _l("Pending"),
     S.ACCEPTED: _l("Accepted"),
@@ -142,8 +162,21 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     if not moved.rowcount:
         raise _too_late(booking.status)
     add_event(booking, rule.verb, by, reason, source)
+    if rule.verb == "move" or booking.status not in CHANGEABLE:
+        _drop_proposals(booking)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
+
+
+def _drop_proposals(booking):
+    """Another time is no longer asked for when the booking itself moved on."""
+    db.session.execute(
+        update(Proposal)
+        .where(Proposal.booking_id == booking.id, Proposal.status == ProposalStatus.OPEN)
+        .values(status=ProposalStatus.WITHDRAWN, answered_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.expire(booking, ["proposals"])
 
 
 def parties(booking: Booking, user: User | None) -> set[Party]:
@@ -159,6 +192,11 @@ def parties(booking: Booking, user: User | None) -> set[Party]:
     if user.role is Role.PROFESSIONAL and offer_of(booking, user):
         return {Party.OFFERED}
     return set()
+
+
+def open_proposal(booking: Booking) -> Proposal | None:
+    """The other time that waits for an answer, as the clock has it."""
+    return next((one for one in booking.proposals if one.open), None)
 
 
 def offer_of(booking: Booking, user: User) -> OfferStatus | None:
@@ -241,6 +279,37 @@ def _check_expire(rule, booking, user):
         raise InvalidTransition(_("This request can still be answered."))
 
 
+def _proposed_by(booking, user, mine):
+    """Whether the open proposal, if there is one, is this person's or else the other side's."""
+    proposal = open_proposal(booking)
+    return proposal is not None and (proposal.by_id == user.id) is mine
+
+
+def _check_propose(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    most = settings.policy.agreed_moves
+    if booking.professional_id is None:
+        raise InvalidTransition(_("Nobody has taken this yet: change the time instead."))
+    if booking.moves >= most:
+        raise InvalidTransition(_("The time was changed %(most)s times already. Cancel, or keep it.", most=most))
+    latest = booking.starts_at - timedelta(minutes=settings.policy.expire_before_start_minutes)
+    if clock.now() >= latest:
+        raise InvalidTransition(_("It is too late to propose another time: call the other side."))
+    if _proposed_by(booking, user, mine=True):
+        raise InvalidTransition(_("You have proposed a time already. Withdraw it to propose another."))
+
+
+def _check_answer_time(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    if not _proposed_by(booking, user, mine=False):
+        raise InvalidTransition(_("There is no other time to answer. It may have lapsed."))
+
+
+def _check_withdraw(rule, booking, user):
+    if not _proposed_by(booking, user, mine=True):
+        raise InvalidTransition(_("There is no proposal of yours to withdraw. It may have lapsed."))
+
+
 def _check_depart(rule, booking, user):
     _not_before(openings(booking)["depart"])
 
@@ -283,6 +352,10 @@ _GUARDS = {
     "expire": _check_expire,
     "edit": _check_unanswered,
     "move": _check_unanswered,
+    "propose": _check_propose,
+    "agree": _check_answer_time,
+    "decline_time": _check_answer_time,
+    "withdraw": _check_withdraw,
     "cancel": _check_unanswered,
     "depart": _check_depart,
     "start": _check_start,
