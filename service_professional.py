@@ -6,11 +6,11 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from auth import restrict_to
-from domain import bookings, clock, earnings, places, professionals, reviews, schedules, scorecards, transitions
-from domain.errors import NotAllowed, NotFound
+from desk import open_to_professionals
+from domain import bookings, clock, earnings, professionals, reviews, schedules, scorecards, transitions
+from domain.errors import NotFound
 from domain.paging import keyset
 from domain.transitions import LABELS
 from extensions import db
@@ -26,40 +26,16 @@ from forms import (
     TimeOffForm,
     refusals,
 )
-from models import Booking, Professional, Review, Role
+from models import Booking, Review
 
 bp = Blueprint("professional", __name__)
-restrict_to(bp, Role.PROFESSIONAL)
+open_to_professionals(bp)
 
 REQUESTS_ON_DASHBOARD = 5
 UPCOMING_ON_DASHBOARD = 5
 CALENDAR_DAYS = 14
 # From here on the customer's door and telephone are the professional's business.
 AGREED = frozenset({*schedules.OPEN, *schedules.DONE})
-
-
-@bp.before_request
-def load_professional():
-    """The professional and the number of their requests; who is not approved has one page only."""
-    waiting = schedules.waiting(current_user).with_only_columns(func.count()).scalar_subquery()
-    g.professional, g.waiting = db.session.execute(
-        select(Professional, waiting).where(Professional.id == current_user.id)
-    ).one()
-    if g.professional.approved or request.endpoint == "professional.dashboard":
-        return None
-    if request.method == "GET":
-        return redirect(url_for("professional.dashboard"))
-    raise NotAllowed(_("You can do this once your profile is approved."))
-
-
-@bp.context_processor
-def navigation():
-    return {
-        "professional": g.get("professional"),
-        "nav_counts": {"professional.requests": g.get("waiting")},
-        "distance_to": _distance_to,
-        "whole_days": schedules.whole_days,
-    }
 
 
 # -- The day ----------------------------------------------------------------------------------
@@ -398,10 +374,6 @@ def _greeting(name):
     if hour < 17:
         return _("Good afternoon, %(name)s", name=first)
     return _("Good evening, %(name)s", name=first)
-
-
-def _distance_to(booking):
-    return places.distance_km(g.professional.lat, g.professional.lon, booking.pin.lat, booking.pin.lon)
 
 
 def _range(form):
