@@ -13,12 +13,12 @@ from flask_babel import gettext as _
 from sqlalchemy import bindparam, delete, exists, insert, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 
-from domain import clock
+from domain import clock, travel
 from domain.errors import Conflict, Invalid
+from domain.travel import BUCKET_MINUTES
 from extensions import Prepared, db, settings
-from models import SlotClaim, TimeOff, WorkingHours
+from models import Booking, PinCode, Professional, SlotClaim, TimeOff, WorkingHours
 
-BUCKET_MINUTES = 15
 BUCKET_SECONDS = BUCKET_MINUTES * 60
 # Most professionals are free within three days: only the others cost a second look.
 NEAR_DAYS = 3
@@ -50,12 +50,28 @@ class _Calendar:
     hours: dict[int, list[tuple[int, int]]]
     claimed: set[int]
     off: list[tuple[int, int]]
+    # Of each booking: the first and the last bucket; where it is and how fast one gets there.
+    spans: dict[int, list[int]]
+    places: dict[int, tuple[travel.Point, int]]
+
+    def claim(self, bucket: int, booking_id: int | None) -> None:
+        self.claimed.add(bucket)
+        span = self.spans.setdefault(booking_id, [bucket, bucket])
+        span[0], span[1] = min(span[0], bucket), max(span[1], bucket)
+
+    def add_ways(self, at, buffer: int) -> None:
+        """Claim the ways between a place and the jobs too, for as long as somebody looks."""
+        for booking_id, (point, speed) in self.places.items():
+            span = self.spans.get(booking_id)
+            if span is not None:
+                way = travel.buckets(at, point, speed)
+                self.claimed.update(travel.stretched(span[0], span[1] + 1, way, buffer))
 
 
 # Tables and not classes: a statement of classes goes the longer way through the ORM.
 _hours, _off, _claims = WorkingHours.__table__.c, TimeOff.__table__.c, SlotClaim.__table__.c
 
-_CLAIMS = select(_claims.professional_id, _claims.bucket).where(
+_CLAIMS = select(_claims.professional_id, _claims.bucket, _claims.booking_id).where(
     _claims.professional_id.in_(bindparam("ids", expanding=True)),
     _claims.bucket >= bindparam("first"),
     _claims.bucket < bindparam("last"),
@@ -67,7 +83,7 @@ _HOURS_AND_CLAIMS = union_all(
         _hours.starts_minute,
         _hours.ends_minute,
     ).where(_hours.professional_id.in_(bindparam("ids", expanding=True))),
-    select(_claims.professional_id, literal(-1), _claims.bucket, literal(0)).where(
+    select(_claims.professional_id, literal(-1), _claims.bucket, _claims.booking_id).where(
         _claims.professional_id.in_(bindparam("ids", expanding=True)),
         _claims.bucket >= bindparam("first"),
         _claims.bucket < bindparam("last"),
@@ -77,6 +93,19 @@ _TIME_OFF = select(_off.professional_id, _off.starts_at, _off.ends_at).where(
     _off.professional_id.in_(bindparam("ids", expanding=True)),
     _off.ends_at > bindparam("from_moment"),
     _off.starts_at < bindparam("to_moment"),
+)
+# Where the bookings are, too; those without claims are left aside by whoever reads it.
+_HOURS_CLAIMS_AND_PLACES = union_all(
+    *(branch.add_columns(literal(0.0), literal(0.0)) for branch in _HOURS_AND_CLAIMS.selects),
+    select(Booking.professional_id, literal(-2), Booking.id, Professional.speed_kmh, PinCode.lat, PinCode.lon)
+    .join(PinCode, PinCode.pincode == Booking.pincode)
+    .join(Professional, Professional.id == Booking.professional_id)
+    .where(
+        Booking.professional_id.in_(bindparam("ids", expanding=True)),
+        # Jobs that begin the day before may last until after midnight.
+        Booking.starts_at > bindparam("opens"),
+        Booking.starts_at < bindparam("closes"),
+    ),
 )
 # Whether a professional works then, and is away then: columns for a query of its own or another's.
 OPENNESS = (
@@ -102,50 +131,50 @@ _RELEASE = delete(SlotClaim.__table__).where(SlotClaim.booking_id == bindparam("
 
 
 def free_slots(
-    professional_id: int, duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+    professional_id: int, duration_minutes: int, from_day: date, days: int, at=None, ignoring: Booking | None = None
 ) -> list[Day]:
     """The starts of one professional on each of `days` dates from `from_day`, in two queries.
 
-    Claims on the buckets of `ignoring` do not count: a booking that moves is not in its own way.
+    `at` is where the work is, if that is known (anything with lat and lon): then what can't be
+    reached from the job before is taken, and so is that from where the next can't be.
+    Claims of `ignoring` do not count: a booking that moves is not in its own way.
     """
-    return shared_slots([professional_id], duration_minutes, from_day, days, ignoring)
+    return shared_slots([professional_id], duration_minutes, from_day, days, at, ignoring)
 
 
 def shared_slots(
-    ids: list[int], duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+    ids: list[int], duration_minutes: int, from_day: date, days: int, at=None, ignoring: Booking | None = None
 ) -> list[Day]:
     """The starts at which any of several professionals works, taken when none of them is free."""
-    calendars = _calendars(ids, from_day, days).values()
-    for calendar in calendars:
-        calendar.claimed.difference_update(ignoring)
-    return [_shared_day(calendars, from_day + timedelta(n), duration_minutes) for n in range(days)]
+    calendars = _calendars(ids, from_day, days, at=at, but=ignoring.id if ignoring else 0)
+    return [_shared_day(calendars.values(), from_day + timedelta(n), duration_minutes) for n in range(days)]
 
 
-def next_slots(durations: dict[int, int]) -> dict[int, datetime | None]:
+def next_slots(durations: dict[int, int], at=None) -> dict[int, datetime | None]:
     """The next free start within 14 days of each professional, given {id: minutes of work}.
 
     Two queries when everybody is free within three days, and else a third for the later claims.
     """
     today, later = clock.today(), clock.today() + timedelta(NEAR_DAYS)
     window = _bookable()
-    calendars = _calendars(durations, today, NEAR_DAYS, FAR_DAYS)
+    calendars = _calendars(durations, today, NEAR_DAYS, FAR_DAYS, at)
     found = {
         person: _first_of(calendars[person], today, NEAR_DAYS, minutes, *window)
         for person, minutes in durations.items()
     }
     busy = [person for person, start in found.items() if start is None]
     if busy:
-        _add_claims(calendars, busy, later, FAR_DAYS - NEAR_DAYS)
+        _add_claims(calendars, busy, later, FAR_DAYS - NEAR_DAYS, at)
     for person in busy:
         found[person] = _first_of(calendars[person], later, FAR_DAYS - NEAR_DAYS, durations[person], *window)
     return found
 
 
-def free_between(durations: dict[int, int], opens: datetime, closes: datetime) -> dict[int, datetime]:
+def free_between(durations: dict[int, int], opens: datetime, closes: datetime, at=None) -> dict[int, datetime]:
     """The first free start from `opens` up to, but not at, `closes` of those who have one."""
     first = clock.local(opens).date()
     days = (clock.local(closes).date() - first).days + 1
-    found = _first_free(durations, first, days, opens.timestamp(), closes.timestamp() - 1)
+    found = _first_free(durations, first, days, opens.timestamp(), closes.timestamp() - 1, at)
     return {person: start for person, start in found.items() if start is not None}
 
 
@@ -224,6 +253,21 @@ def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_m
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
 
 
+def check_way(
+    connection, professional_id: int, at, starts_at: datetime, duration_minutes: int, except_for: int = 0
+) -> None:
+    """Raises Invalid when the professional can't get to a place in time, or to the next job from there."""
+    wanted = claimed_buckets(starts_at, duration_minutes)
+    if not travel.reaches(connection, professional_id, at, wanted, _buffer(), except_for):
+        raise Invalid(_("The professional can't get there in time. Choose one of the free slots."), "starts_at")
+
+
+def who_reaches(ids: list[int], at, starts_at: datetime, ends_at: datetime) -> set[int]:
+    """Those of several professionals who get to a place in time, and to their next job."""
+    wanted = claimed_buckets(starts_at, (ends_at - starts_at) // timedelta(minutes=1))
+    return travel.reaching(db.session.connection(), ids, at, wanted, _buffer())
+
+
 def release(booking_id: int) -> None:
     """Give back what a booking claimed."""
     db.session.execute(_RELEASE, {"booking": booking_id})
@@ -270,7 +314,11 @@ def free_then(professional_id, starts_at: datetime, ends_at: datetime) -> tuple:
 
 
 def _length(duration_minutes):
-    return -(-duration_minutes // BUCKET_MINUTES) + -(-settings.policy.buffer_minutes // BUCKET_MINUTES)
+    return -(-duration_minutes // BUCKET_MINUTES) + _buffer()
+
+
+def _buffer():
+    return -(-settings.policy.buffer_minutes // BUCKET_MINUTES)
 
 
 def _bookable():
@@ -279,29 +327,43 @@ def _bookable():
     return now + policy.lead_minutes * 60, now + policy.horizon_days * 86_400
 
 
-def _calendars(ids, from_day, days, days_off=0):
-    """The calendars of several professionals over a window, in two queries; time off may be known
-    for longer than claims are."""
-    calendars = {person: _Calendar({}, set(), []) for person in ids}
+def _calendars(ids, from_day, days, days_off=0, at=None, but=0):
+    """The calendars of several professionals over a window, in two queries; time off and places may
+    be known for longer than claims are. Claims of the booking `but` are left out."""
+    calendars = {person: _Calendar({}, set(), [], {}, {}) for person in ids}
     opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days_off or days))
-    window = _claims_between(from_day, days)
+    known = {"ids": list(ids), **_claims_between(from_day, days)}
     connection = db.session.connection()
-    for person, weekday, start, end in connection.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
-        if weekday < 0:
-            calendars[person].claimed.add(start)
-        else:
-            calendars[person].hours.setdefault(weekday, []).append((start, end))
+    if at is None:
+        rows = connection.execute(_HOURS_AND_CLAIMS, known)
+    else:
+        day = timedelta(days=1)
+        rows = connection.execute(_HOURS_CLAIMS_AND_PLACES, {**known, "opens": opens - day, "closes": closes + day})
+    for person, weekday, start, end, *point in rows:
+        calendar = calendars[person]
+        if weekday >= 0:
+            calendar.hours.setdefault(weekday, []).append((start, end))
+        elif weekday == -2:
+            calendar.places[start] = travel.Point(*point), end
+        elif end != but:
+            calendar.claim(start, end)
     away = {"ids": list(ids), "from_moment": opens, "to_moment": closes}
     for person, starts_at, ends_at in connection.execute(_TIME_OFF, away):
         calendars[person].off.append((bucket_of(starts_at), -(-int(ends_at.timestamp()) // BUCKET_SECONDS)))
+    if at is not None:
+        for calendar in calendars.values():
+            calendar.add_ways(at, _buffer())
     return calendars
 
 
-def _add_claims(calendars, ids, from_day, days):
+def _add_claims(calendars, ids, from_day, days, at):
     """What is claimed on later days, for calendars that are known otherwise."""
     later = {"ids": ids, **_claims_between(from_day, days)}
-    for person, bucket in db.session.connection().execute(_CLAIMS, later):
-        calendars[person].claimed.add(bucket)
+    for person, bucket, booking_id in db.session.connection().execute(_CLAIMS, later):
+        calendars[person].claim(bucket, booking_id)
+    if at is not None:
+        for person in ids:
+            calendars[person].add_ways(at, _buffer())
 
 
 def _claims_between(from_day, days):
@@ -310,10 +372,10 @@ def _claims_between(from_day, days):
     return {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
 
 
-def _first_free(durations, from_day, days, earliest=0.0, latest=float("inf")):
+def _first_free(durations, from_day, days, earliest, latest, at):
     opens, closes = _bookable()
     earliest, latest = max(opens, earliest), min(closes, latest)
-    calendars = _calendars(durations, from_day, days)
+    calendars = _calendars(durations, from_day, days, at=at)
     return {
         person: _first_of(calendars[person], from_day, days, minutes, earliest, latest)
         for person, minutes in durations.items()

@@ -92,7 +92,7 @@ def before_booking(
     if offer is None and service_id is None and len(offers) == 1:
         offer = offers[0]
     addresses = users.addresses_of(by)
-    pin = None if professional else _pin(addresses, address_id, pincode)
+    pin = _pin(addresses, address_id, pincode)
     days = _days(professional, offer, pin)
     return Choices(professional, offers, offer, addresses, pin, _looked_at(days, day, starts_at))
 
@@ -101,11 +101,10 @@ def before_moving(booking: Booking, day: date | None = None, starts_at: datetime
     """The times to which a booking can be moved: its own slot is not in its way."""
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     if booking.professional_id:
-        own = availability.claimed_buckets(booking.starts_at, minutes)
-        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, own)
+        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, booking.pin, booking)
     else:
         nearby = matching.nearby(booking.service_id, booking.pin)
-        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS)
+        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS, booking.pin)
     return _looked_at(days, day or clock.local(booking.starts_at).date(), starts_at)
 
 
@@ -138,11 +137,11 @@ def _days(professional, offer, pin):
         return []
     minutes = offer.service.duration_minutes
     if professional:
-        return availability.free_slots(professional.id, minutes, clock.today(), DAYS)
+        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin)
     if pin is None:
         return []
     nearby = matching.nearby(offer.service.id, pin)
-    return availability.shared_slots(nearby, minutes, clock.today(), DAYS) if nearby else []
+    return availability.shared_slots(nearby, minutes, clock.today(), DAYS, pin) if nearby else []
 
 
 def _looked_at(days, day, starts_at):

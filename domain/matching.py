@@ -36,7 +36,7 @@ def candidates(
 ) -> list[Candidate]:
     """The professionals who offer the service, reach the place and are free then, best first."""
     reachable, square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
-    found = db.session.execute(
+    rows = db.session.execute(
         select(
             Professional.id,
             Professional.rank,
@@ -55,8 +55,9 @@ def candidates(
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
         .limit(MOST_SCORED)
-    )
-    scored = [Candidate(row.id, row.square**0.5, _score(row)) for row in found]
+    ).all()
+    there = availability.who_reaches([row.id for row in rows], pin, starts_at, ends_at)
+    scored = [Candidate(row.id, row.square**0.5, _score(row)) for row in rows if row.id in there]
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.professional_id))
 
 

@@ -41,7 +41,12 @@ _bookings, _offerings, _services = Booking.__table__, Offering.__table__, Servic
 _professionals, _users = Professional.__table__, User.__table__
 _addresses, _pins, _keys = Address.__table__, PinCode.__table__, IdempotencyKey.__table__
 
-_CUSTOMER_LOCK = select(_users.c.id).where(_users.c.id == bindparam("customer")).with_for_update()
+_LOCK = (
+    select(_users.c.id)
+    .where(_users.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_users.c.id)
+    .with_for_update(key_share=True)
+)
 _BEFORE_COLUMNS = (
     select(_keys.c.booking_id)
     .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
@@ -137,6 +142,8 @@ _add_booking = Prepared(
     "respond_by",
     "created_at",
     "code_salt",
+    "cascade",
+    "moves",
 )
 _add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
 _add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
@@ -174,6 +181,7 @@ def request(
     address_id: int,
     remarks: str = "",
     key: str | None = None,
+    cascade: bool = False,
 ) -> int:
     """Ask for a slot and take it; answer the booking's id.
 
@@ -183,9 +191,9 @@ def request(
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
-    fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks)
+    fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade)
     now = clock.now()
-    connection = _lock(by)
+    connection = _lock(by, professional_id)
     offered, before = _ask(connection, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
         return _first_result(before, fingerprint)
@@ -193,7 +201,7 @@ def request(
         bookings.expire_due()
     wish = _wish(connection, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
     candidates = [] if professional_id else _candidates(wish)
-    booking_id = _write(connection, by, wish, _checked_remarks(remarks), now)
+    booking_id = _write(connection, by, wish, _checked_remarks(remarks), now, cascade)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes)
         _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
@@ -209,7 +217,7 @@ def request(
 def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
     rule = rule_for("move", booking, by)
-    connection = _lock(by)
+    connection = _lock(by, booking.professional_id)
     wish = _moved(connection, by, booking, starts_at)
     now = clock.now()
     if booking.professional_id:
@@ -229,7 +237,7 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
 def check_time(booking: Booking, starts_at: datetime) -> None:
     """Raises Invalid unless a booking that has a professional can be moved to a start."""
     customer = booking.customer
-    _moved(_lock(customer), customer, booking, starts_at)
+    _moved(_lock(customer, booking.professional_id), customer, booking, starts_at)
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     if not availability.is_free(booking.professional_id, booking.id, starts_at, minutes):
         raise Invalid(_("That time is taken. Choose one of the free slots."), "starts_at")
@@ -245,6 +253,10 @@ def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
         if not pending or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
         _check_reach(_offered(connection, booking.service_id, booking.professional_id), address)
+        minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+        availability.check_way(
+            connection, booking.professional_id, address, booking.starts_at, minutes, booking.id
+        )
     remarks = _checked_remarks(remarks) if pending else booking.remarks
     move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
     if booking.professional_id:
@@ -286,6 +298,7 @@ def _wish(connection, by, offered, service_id, professional_id, starts_at, addre
     if professional_id:
         _check_reach(offered, standing)
         availability.refuse_closed(standing, starts_at)
+        availability.check_way(connection, professional_id, standing, starts_at, offered.duration_minutes)
     _check_commitments(standing)
     priced = pricing.quote(offered.name, offered.price)
     return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, standing)
@@ -298,6 +311,8 @@ def _moved(connection, by, booking, starts_at):
     if professional_id:
         _offered(connection, service.id, professional_id)
         availability.check_open(professional_id, starts_at, ends_at)
+        minutes = (ends_at - starts_at) // timedelta(minutes=1)
+        availability.check_way(connection, professional_id, booking.pin, starts_at, minutes, booking.id)
     parameters = _commitment_parameters(by, starts_at, ends_at, booking.id)
     _check_commitments(connection.execute(_ONLY_COMMITMENTS, parameters).one(), moving=True)
     return _Wish(professional_id, service.id, None, service.name, starts_at, ends_at, booking.pin)
@@ -385,15 +400,16 @@ def _fingerprint(*wish):
 # -- What is written --------------------------------------------------------------------------
 
 
-def _lock(customer):
-    """One request of a customer at a time. On SQLite the write transaction already sees to that."""
+def _lock(customer, professional_id=None):
+    """One request of a customer at a time, and one for a professional's day, whose ways between jobs
+    no constraint can keep. On SQLite the write transaction already sees to that."""
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
-        connection.execute(_CUSTOMER_LOCK, {"customer": customer.id})
+        connection.execute(_LOCK, {"ids": sorted({customer.id, professional_id or customer.id})})
     return connection
 
 
-def _write(connection, by, wish, remarks, now):
+def _write(connection, by, wish, remarks, now, cascade):
     booking_id = _add_booking(
         connection,
         {
@@ -414,6 +430,8 @@ def _write(connection, by, wish, remarks, now):
             "respond_by": answer_by(now, wish.starts_at),
             "created_at": now,
             "code_salt": start_codes.new_salt(),
+            "cascade": cascade,
+            "moves": 0,
         },
     ).scalar_one()
     _add_lines(

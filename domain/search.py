@@ -175,11 +175,11 @@ def _page(asked, service, place):
     rows = db.session.connection().execute(statement, {**values, "size": size + 1}).all()
     scanned, more = rows[:size], len(rows) > size
     if asked.day is None:
-        slots = availability.next_slots(dict.fromkeys((row.id for row in scanned), service.duration_minutes))
+        slots = availability.next_slots(dict.fromkeys((row.id for row in scanned), service.duration_minutes), place)
         shown = scanned
     else:
         slots = availability.free_between(
-            dict.fromkeys((row.id for row in scanned), service.duration_minutes), opens, closes
+            dict.fromkeys((row.id for row in scanned), service.duration_minutes), opens, closes, place
         )
         free = [row for row in scanned if row.id in slots]
         shown = free[: paging.SIZE]
