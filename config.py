@@ -42,6 +42,8 @@ class BookingPolicy:
     offers: int = 5
     agreed_moves: int = 2
     proposal_hours: int = 12
+    knock_before_minutes: int = 15
+    knock_pause_minutes: int = 5
     no_show_minutes: int = 30
     dispute_days: int = 7
     answer_dispute_hours: int = 48

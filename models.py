@@ -132,6 +132,7 @@ class OfferStatus(enum.StrEnum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     LOST = "lost"
+    EXPIRED = "expired"
 
 
 class Channel(enum.StrEnum):
@@ -592,7 +593,8 @@ class Booking(db.Model):
     """A customer's request and all that becomes of it.
 
     `professional_id` is empty while a booking for any professional is on offer. `subtotal` is the
-    sum of the service lines, `total` of all lines, `paid` of all payments, in minor units.
+    sum of the service lines, `total` of all lines, `paid` of all payments less what went back of
+    them, and `refunded` what the refund lines took off, in minor units.
     """
 
     __tablename__ = "bookings"
@@ -639,6 +641,8 @@ class Booking(db.Model):
     subtotal: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
     paid: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Named by no request: the database begins it.
+    refunded: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     respond_by: Mapped[datetime] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -680,6 +684,11 @@ class Booking(db.Model):
     def due(self) -> int:
         """What is still to be paid, in minor units."""
         return self.total - self.paid
+
+    @property
+    def earned(self) -> int:
+        """What finished work brings the professional: a refund comes out of it."""
+        return max(self.subtotal - self.refunded, 0)
 
 
 class Series(db.Model):
@@ -723,7 +732,8 @@ class BookingEvent(db.Model):
 
 
 class BookingOffer(db.Model):
-    """A booking for any professional, offered to one of the best matches."""
+    """A booking for any professional, offered to one of the best matches; or a booking that went on to
+    another professional, and what became of it with this one (see domain.offers)."""
 
     __tablename__ = "booking_offers"
     __table_args__ = (Index("ix_booking_offers_professional_id", "professional_id", "status"),)

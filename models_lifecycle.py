@@ -103,6 +103,7 @@ class Dispute(db.Model):
     # backref, because models.py does not know this module.
     booking: Mapped[Booking] = relationship(backref=backref("dispute", uselist=False))
     photos: Mapped[list["DisputePhoto"]] = relationship(order_by="DisputePhoto.position")
+    resolved_by: Mapped[User | None] = relationship()
 
 
 class DisputePhoto(db.Model):
@@ -124,6 +125,7 @@ class Refund(db.Model):
     reason: Mapped[str] = mapped_column(String(500))
     recorded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    booking: Mapped[Booking] = relationship(backref=backref("refunds", order_by=id))
 
 
 class BookingService(db.Model):

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from config import ROOT
-from domain import audit, clock, notifications, reports
+from domain import audit, clock, notifications, refunds, reports
 from extensions import settings
 from models import Approval, LineKind, Role, Status, reference_of
 
@@ -90,9 +90,11 @@ def line_label(line) -> str:
     if line.kind is LineKind.PLATFORM_FEE:
         return gettext("Platform fee")
     if line.kind is LineKind.LATE_FEE:
-        return gettext("Late cancellation fee")
+        return gettext("No-show fee") if line.label in refunds.NO_SHOW else gettext("Late cancellation fee")
     if line.kind is LineKind.REVERSAL:
-        return gettext("Cancelled")
+        return gettext("No-show") if line.label in refunds.NO_SHOW else gettext("Cancelled")
+    if line.kind is LineKind.REFUND:
+        return gettext("Refund")
     return line.label
 
 

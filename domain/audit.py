@@ -24,6 +24,7 @@ ACTIONS = {
     "cancel": _l("Cancelled a booking"),
     "reassign": _l("Reassigned a booking"),
     "override_code": _l("Started a booking without its code"),
+    "resolve": _l("Decided a dispute"),
     "hide_review": _l("Hid a review"),
     "show_review": _l("Showed a review again"),
     "create_category": _l("Created a category"),

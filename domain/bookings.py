@@ -7,17 +7,25 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, clock, matching, start_codes
+from domain import audit, availability, clock, matching, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
-from domain.transitions import TO_CLOSE, UNANSWERED, Party, add_event, locked, move, rule_for, tell
+from domain.transitions import (
+    TO_CLOSE,
+    UNANSWERED,
+    Party,
+    add_event,
+    locked,
+    move,
+    proposed_until_the_end,
+    rule_for,
+    tell,
+)
 from domain.transitions import available_actions as available_actions
 from extensions import db, settings
 from models import (
     FIRST_REFERENCE,
     Booking,
-    BookingLine,
     BookingOffer,
-    LineKind,
     OfferStatus,
     Payment,
     PaymentMethod,
@@ -80,7 +88,12 @@ class CancellationTerms:
 def cancellation_terms(booking: Booking) -> CancellationTerms:
     free_until = free_to_cancel_until(booking.starts_at, booking.created_at)
     free = booking.status is Status.PENDING or clock.now() <= free_until
-    return CancellationTerms(free_until, 0 if free else settings.late_fee)
+    return CancellationTerms(free_until, 0 if free else late_fee(booking))
+
+
+def late_fee(booking: Booking) -> int:
+    """What a customer owes who cancels too late or is not there. Work that is done again costs nothing."""
+    return 0 if booking.rework_of_id else settings.late_fee
 
 
 def free_to_cancel_until(starts_at: datetime, asked_at: datetime) -> datetime:
@@ -106,11 +119,14 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
         )
     now = clock.now()
     if rule.by is Party.OFFERED:
+        availability.lock_day(by.id)
         move(booking, rule, by, professional_id=by.id, accepted_at=now)
         try:
             availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
         except Conflict as busy:
             raise Conflict(_("You already have a booking at that time.")) from busy
+        if not availability.who_reaches([by.id], booking.pin, booking.starts_at, booking.ends_at):
+            raise Conflict(_("You can't get there in time from your other bookings."))
         _settle_offers(booking, by)
     else:
         move(booking, rule, by, accepted_at=now)
@@ -122,9 +138,9 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
-    count_answer(by.id, accepted=False)
     if rule.by is Party.OFFERED:
         _decline_offer(booking, by)
+        count_answer(by.id, accepted=False)
         if _asked(booking):
             add_event(booking, "decline_offer", by, reason)
             return
@@ -132,6 +148,7 @@ def reject(booking: Booking, by: User, reason: str) -> None:
         tell([booking.customer_id], "nobody", booking, by.name)
         return
     move(booking, rule, by, reason)
+    count_answer(by.id, accepted=False)
     tell([booking.customer_id], "rejected", booking, by.name, reason=reason)
 
 
@@ -225,14 +242,8 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
     reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
     fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
     others = _people(booking)
-    lines = [(LineKind.REVERSAL, "Cancelled", -booking.total), (LineKind.LATE_FEE, "Late cancellation fee", fee)]
-    move(booking, rule, by, reason, total=fee)
-    db.session.add_all(
-        BookingLine(booking_id=booking.id, kind=kind, label=label, amount=amount)
-        for kind, label, amount in lines
-        if amount
-    )
-    db.session.flush()
+    values = refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled")
+    move(booking, rule, by, reason, where=(Booking.paid == booking.paid,), **values)
     if rule.by is Party.ADMIN:
         audit.record(by, "cancel", "booking", booking.id, reason=reason)
         tell(others, "cancelled_by_admin", booking, by.name, reason=reason)
@@ -258,9 +269,9 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
     former = booking.professional
     if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
         raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
+    move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
     availability.release(booking.id)
     availability.claim(professional_id, booking.id, booking.starts_at, _minutes(booking))
-    move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
     audit.record(by, "reassign", "booking", booking.id, reason=reason, former=former.id, to=professional_id)
     successor = db.session.get(User, professional_id)
     tell([booking.customer_id], "reassigned", booking, successor.name)
@@ -284,9 +295,11 @@ def expire_due(limit: int = 100) -> int:
     expired = 0
     for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
         asked = [booking.professional_id] if booking.professional_id else _asked(booking)
-        for professional_id in asked:
-            count_answer(professional_id, accepted=False)
+        # Who proposed another time has answered: it was the customer's turn.
+        silent = [] if proposed_until_the_end(booking) else asked
         move(booking, rule_for("expire", booking, None), None)
+        for professional_id in silent:
+            count_answer(professional_id, accepted=False)
         tell([booking.customer_id, *asked], "expired", booking)
         expired += 1
     return expired

@@ -13,6 +13,9 @@ from models import Notification, User
 # Counting stops here: a bell that says "99+" needs no more.
 MOST_COUNTED = 100
 
+# What in the data of a notification is a moment.
+MOMENTS = frozenset({"time", "new_time", "until"})
+
 # What each kind says. Every notification of a booking carries the service, the other person's
 # name and the start.
 TEXTS = {
@@ -24,6 +27,13 @@ TEXTS = {
     "expired": _l("The request for %(service)s on %(time)s expired without an answer."),
     "edited": _l("%(name)s changed the details of %(service)s on %(time)s."),
     "moved": _l("%(name)s moved %(service)s to %(time)s."),
+    "proposed": _l(
+        "%(name)s would like %(service)s on %(new_time)s instead of %(time)s. Answer by %(until)s. %(reason)s"
+    ),
+    "time_agreed": _l("%(name)s agreed to the new time: %(service)s is on %(new_time)s."),
+    "time_declined": _l("%(name)s declined %(new_time)s: %(service)s stays on %(time)s. %(reason)s"),
+    "time_withdrawn": _l("%(name)s took back the proposal of %(new_time)s: %(service)s stays on %(time)s."),
+    "time_lapsed": _l("Nobody answered the proposal of %(new_time)s: %(service)s stays on %(time)s."),
     "cancelled": _l("%(name)s cancelled %(service)s on %(time)s."),
     "cancelled_by_admin": _l("%(service)s on %(time)s was cancelled by the site: %(reason)s"),
     "departed": _l("%(name)s is on the way for %(service)s."),
@@ -35,6 +45,15 @@ TEXTS = {
     "reassigned": _l("%(service)s on %(time)s is now done by %(name)s."),
     "given": _l("The site gave you %(service)s on %(time)s with %(name)s."),
     "taken_away": _l("The site gave %(service)s on %(time)s to somebody else: %(reason)s"),
+    "knocked": _l("%(name)s is at your door for %(service)s, agreed for %(time)s."),
+    "customer_absent": _l("%(name)s did not find you for %(service)s on %(time)s. The late fee is due."),
+    "professional_absent": _l("%(name)s says that you did not come for %(service)s on %(time)s."),
+    "absence_noted": _l("It is noted that %(name)s was not there for %(service)s on %(time)s."),
+    "disputed": _l("%(name)s says that %(service)s on %(time)s was not right. Answer within %(hours)s hours."),
+    "dispute_answered": _l("%(name)s answered what you said about %(service)s on %(time)s. The site decides now."),
+    "dispute_rework": _l("The work is done again: %(service)s on %(time)s, and it costs nothing. %(reason)s"),
+    "dispute_refund": _l("The dispute about %(service)s on %(time)s ended with a refund: %(reason)s"),
+    "dispute_dismissed": _l("The dispute about %(service)s on %(time)s ended without a refund: %(reason)s"),
     "paid": _l("%(name)s noted your payment for %(service)s."),
     "reviewed": _l("%(name)s reviewed %(service)s."),
     "replied": _l("%(name)s replied to your review of %(service)s."),
@@ -105,6 +124,6 @@ def read_all(user: User) -> None:
 def message(notification: Notification, show_time) -> str:
     """The words, in the reader's language; `show_time` puts a moment into words."""
     data = dict(notification.data)
-    if "time" in data:
-        data["time"] = show_time(datetime.fromisoformat(data["time"]))
-    return str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}
+    for name in MOMENTS & data.keys():
+        data[name] = show_time(datetime.fromisoformat(data[name]))
+    return (str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}).rstrip()

@@ -8,7 +8,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, select, text, update
 
-from domain import availability, clock, notifications
+from domain import availability, clock, deadlines, notifications
+from domain.deadlines import not_before
+from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
 from extensions import db, settings
 from models import Approval, Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Role, Status, User
@@ -83,6 +85,8 @@ RULES = (
 BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
 # Until the professional sets off, both sides can agree to another time.
 CHANGEABLE = frozenset({S.PENDING, S.ACCEPTED})
+# With these a proposal of another time means another booking than it did.
+ENDS_PROPOSALS = frozenset({"move", "reassign"})
 LABELS = {
     S.PENDING: _l("Pending"),
     S.ACCEPTED: _l("Accepted"),
@@ -162,17 +166,20 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     if not moved.rowcount:
         raise _too_late(booking.status)
     add_event(booking, rule.verb, by, reason, source)
-    if rule.verb == "move" or booking.status not in CHANGEABLE:
+    if rule.verb in ENDS_PROPOSALS or booking.status not in CHANGEABLE:
         _drop_proposals(booking)
+    elif rule.verb == "accept":
+        # Who takes the time that it has no longer asks for another; the customer still may.
+        _drop_proposals(booking, Proposal.by_id == by.id)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
 
 
-def _drop_proposals(booking):
+def _drop_proposals(booking, *where):
     """Another time is no longer asked for when the booking itself moved on."""
     db.session.execute(
         update(Proposal)
-        .where(Proposal.booking_id == booking.id, Proposal.status == ProposalStatus.OPEN)
+        .where(Proposal.booking_id == booking.id, Proposal.status == ProposalStatus.OPEN, *where)
         .values(status=ProposalStatus.WITHDRAWN, answered_at=clock.now())
         .execution_options(synchronize_session=False)
     )
@@ -197,6 +204,23 @@ def parties(booking: Booking, user: User | None) -> set[Party]:
 def open_proposal(booking: Booking) -> Proposal | None:
     """The other time that waits for an answer, as the clock has it."""
     return next((one for one in booking.proposals if one.open), None)
+
+
+def overdue_proposal(booking: Booking) -> Proposal | None:
+    """The other time that nobody answered in time and that no job has let lapse yet."""
+    left = (one for one in booking.proposals if one.status is ProposalStatus.OPEN and not one.open)
+    return next(left, None)
+
+
+def proposed_until_the_end(booking: Booking) -> bool:
+    """Whether a request that expires waited, in the end, for the customer's answer to another time."""
+    last = booking.proposals[-1] if booking.proposals else None
+    return (
+        last is not None
+        and last.by_id == booking.professional_id
+        and last.status in (ProposalStatus.OPEN, ProposalStatus.LAPSED)
+        and last.lapses_at >= booking.respond_by
+    )
 
 
 def offer_of(booking: Booking, user: User) -> OfferStatus | None:
@@ -235,14 +259,6 @@ def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data)
         name=name,
         **data,
     )
-
-
-def openings(booking: Booking) -> dict[str, datetime]:
-    """From when on the verbs of an agreed job can be used."""
-    return {
-        "depart": booking.starts_at - timedelta(hours=settings.policy.depart_before_hours),
-        "start": booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes),
-    }
 
 
 # -- What the table cannot say: deadlines, times of day, locks ---------------------------------
@@ -310,12 +326,17 @@ def _check_withdraw(rule, booking, user):
         raise InvalidTransition(_("There is no proposal of yours to withdraw. It may have lapsed."))
 
 
+def _check_lapse(rule, booking, user):
+    if overdue_proposal(booking) is None:
+        raise InvalidTransition(_("No proposal is overdue."))
+
+
 def _check_depart(rule, booking, user):
-    _not_before(openings(booking)["depart"])
+    not_before(openings(booking)["depart"])
 
 
 def _check_start(rule, booking, user):
-    _not_before(openings(booking)["start"])
+    not_before(openings(booking)["start"])
     if booking.code_tries >= settings.policy.code_tries:
         raise InvalidTransition(locked())
 
@@ -341,11 +362,6 @@ def _check_review(rule, booking, user):
         )
 
 
-def _not_before(moment):
-    if clock.now() < moment:
-        raise InvalidTransition(_("It is too early for that: wait until %(time)s.", time=clock.spoken(moment)))
-
-
 _GUARDS = {
     "accept": _check_accept,
     "reject": _check_reject,
@@ -356,11 +372,17 @@ _GUARDS = {
     "agree": _check_answer_time,
     "decline_time": _check_answer_time,
     "withdraw": _check_withdraw,
+    "lapse": _check_lapse,
     "cancel": _check_unanswered,
     "depart": _check_depart,
     "start": _check_start,
+    "knock": deadlines.check_knock,
+    "no_show": deadlines.check_no_show,
     "close": _check_close,
     "record_payment": _check_payment,
+    "dispute": deadlines.check_dispute,
+    "answer_dispute": deadlines.check_answer_dispute,
+    "resolve": deadlines.check_resolve,
     "review": _check_review,
 }
 

@@ -23,6 +23,7 @@ from models import (
     StoredFile,
     User,
 )
+from models_lifecycle import Dispute, DisputePhoto
 
 LONGEST_NAME = 120
 MOST_ADDRESSES = 20
@@ -254,6 +255,7 @@ def _empty_professional(professional):
 
 def _erase_traces(user):
     db.session.flush()
+    _erase_disputes(user)
     for file_id in db.session.scalars(select(StoredFile.id).where(StoredFile.owner_id == user.id)).all():
         files.forget(file_id)
     now = clock.now()
@@ -274,6 +276,20 @@ def _erase_traces(user):
     db.session.execute(
         delete(Notification)
         .where(or_(Notification.user_id == user.id, Notification.booking_id.in_(theirs)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _erase_disputes(user):
+    """What somebody said and showed in a dispute; how it ended stays."""
+    owned = select(StoredFile.id).where(StoredFile.owner_id == user.id)
+    db.session.execute(delete(DisputePhoto).where(DisputePhoto.file_id.in_(owned)))
+    side, said = (Booking.professional_id, "answer") if user.is_professional else (Booking.customer_id, "words")
+    theirs = select(Booking.id).where(side == user.id)
+    db.session.execute(
+        update(Dispute)
+        .where(Dispute.booking_id.in_(theirs))
+        .values({said: ""})
         .execution_options(synchronize_session=False)
     )
 

@@ -11,14 +11,15 @@ depends_on = None
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LINE_KINDS = ["service", "platform_fee", "tax", "late_fee", "reversal"]
 FILE_KINDS = ["photo", "resume", "identity"]
+OFFERS = ["open", "accepted", "declined", "lost"]
 
 
-def _allow(table, name, values):
+def _allow(table, name, values, column="kind"):
     check = op.f(f"ck_{table}_{name}")
     listed = ", ".join(f"'{value}'" for value in values)
     with op.batch_alter_table(table) as batch_op:
         batch_op.drop_constraint(check, type_="check")
-        batch_op.create_check_constraint(check, f"kind IN ({listed})")
+        batch_op.create_check_constraint(check, f"{column} IN ({listed})")
 
 
 def upgrade():
@@ -288,6 +289,7 @@ def upgrade():
     )
     op.add_column("bookings", sa.Column("cascade", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("bookings", sa.Column("moves", sa.SmallInteger(), nullable=False, server_default="0"))
+    op.add_column("bookings", sa.Column("refunded", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("professionals", sa.Column("speed_kmh", sa.SmallInteger(), nullable=False, server_default="20"))
     op.add_column("professionals", sa.Column("warned_at", sa.DateTime(timezone=True)))
     op.add_column("professionals", sa.Column("suspended_at", sa.DateTime(timezone=True)))
@@ -311,10 +313,13 @@ def upgrade():
         batch_op.create_check_constraint(op.f("ck_slot_claims_holder"), "(booking_id IS NULL) <> (wait_id IS NULL)")
     _allow("booking_lines", "line_kind", [*LINE_KINDS, "refund"])
     _allow("stored_files", "file_kind", [*FILE_KINDS, "evidence"])
+    _allow("booking_offers", "offer_status", [*OFFERS, "expired"], column="status")
     # ### end Alembic commands ###
 
 
 def downgrade():
+    op.execute("UPDATE booking_offers SET status = 'lost' WHERE status = 'expired'")
+    _allow("booking_offers", "offer_status", OFFERS, column="status")
     op.execute("DELETE FROM booking_lines WHERE kind = 'refund'")
     op.execute("DELETE FROM dispute_photos")
     op.execute("DELETE FROM stored_files WHERE kind = 'evidence'")
@@ -340,6 +345,7 @@ def downgrade():
         batch_op.drop_column("rework_of_id")
         batch_op.drop_column("series_id")
         batch_op.drop_column("moves")
+        batch_op.drop_column("refunded")
         batch_op.drop_column("cascade")
     op.drop_table("dispute_photos")
     with op.batch_alter_table("refunds", schema=None) as batch_op:
