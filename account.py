@@ -134,7 +134,15 @@ def _save_profile(form, uploads):
         )
 
 
-PROFESSIONAL_FIELDS = ("bio", "experience_years", "hourly_rate", "pincode", "radius_km", "languages")
+PROFESSIONAL_FIELDS = (
+    "bio",
+    "experience_years",
+    "hourly_rate",
+    "pincode",
+    "radius_km",
+    "speed_kmh",
+    "languages",
+)
 
 
 # -- Addresses ------------------------------------------------------------------------------

@@ -274,6 +274,10 @@ class ProfessionalProfileForm(ProfileForm):
         _l("How far you travel, in km"),
         [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
     )
+    speed_kmh = WholeNumberField(
+        _l("How fast you get about, in km/h"),
+        [InputRequired(_l("Enter your speed, 5 to 100 km/h.")), NumberRange(5, 100)],
+    )
     languages = SelectMultipleField(
         _l("Languages you speak"),
         choices=[SelectChoice(code, name) for code, name in professionals.LANGUAGES.items()],

@@ -17,7 +17,7 @@ from domain import clock, travel
 from domain.errors import Conflict, Invalid
 from domain.travel import BUCKET_MINUTES
 from extensions import Prepared, db, settings
-from models import Booking, PinCode, Professional, SlotClaim, TimeOff, WorkingHours
+from models import Booking, PinCode, Professional, SlotClaim, TimeOff, User, WorkingHours
 
 BUCKET_SECONDS = BUCKET_MINUTES * 60
 # Most professionals are free within three days: only the others cost a second look.
@@ -251,6 +251,11 @@ def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_m
         _claim(db.session.connection(), rows)
     except IntegrityError as taken:
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
+
+
+def lock_day(professional_id: int) -> None:
+    """Let nobody else plan a professional's ways meanwhile; on SQLite the write transaction sees to it."""
+    db.session.execute(select(User.id).where(User.id == professional_id).with_for_update(key_share=True))
 
 
 def check_way(

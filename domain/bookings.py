@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, clock, matching, refunds, start_codes
+from domain import audit, availability, cascades, clock, matching, offers, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import (
     TO_CLOSE,
@@ -26,7 +26,6 @@ from models import (
     FIRST_REFERENCE,
     Booking,
     BookingOffer,
-    OfferStatus,
     Payment,
     PaymentMethod,
     Professional,
@@ -127,7 +126,7 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
             raise Conflict(_("You already have a booking at that time.")) from busy
         if not availability.who_reaches([by.id], booking.pin, booking.starts_at, booking.ends_at):
             raise Conflict(_("You can't get there in time from your other bookings."))
-        _settle_offers(booking, by)
+        offers.settle(booking, by)
     else:
         move(booking, rule, by, accepted_at=now)
     count_answer(by.id, accepted=True)
@@ -138,18 +137,18 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
-    if rule.by is Party.OFFERED:
-        _decline_offer(booking, by)
-        count_answer(by.id, accepted=False)
-        if _asked(booking):
+    for_any = rule.by is Party.OFFERED
+    if for_any:
+        offers.decline(booking, by)
+        if offers.open_to(booking):
             add_event(booking, "decline_offer", by, reason)
+            count_answer(by.id, accepted=False)
             return
-        move(booking, rule, by, reason)
-        tell([booking.customer_id], "nobody", booking, by.name)
-        return
     move(booking, rule, by, reason)
     count_answer(by.id, accepted=False)
-    tell([booking.customer_id], "rejected", booking, by.name, reason=reason)
+    if not cascades.follow(booking):
+        kind = "nobody" if for_any or booking.cascade else "rejected"
+        tell([booking.customer_id], kind, booking, by.name, reason=reason)
 
 
 def depart(booking: Booking, by: User) -> None:
@@ -242,13 +241,18 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
     reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
     fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
     others = _people(booking)
-    values = refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled")
-    move(booking, rule, by, reason, where=(Booking.paid == booking.paid,), **values)
+    move(booking, rule, by, reason, where=(Booking.paid == booking.paid,))
+    if rule.by is Party.PROFESSIONAL and cascades.follow(booking):
+        return
+    for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
+        setattr(booking, column, value)
+    db.session.flush()
     if rule.by is Party.ADMIN:
         audit.record(by, "cancel", "booking", booking.id, reason=reason)
         tell(others, "cancelled_by_admin", booking, by.name, reason=reason)
     else:
-        tell([person for person in others if person != by.id], "cancelled", booking, by.name)
+        kind = "cancelled_nobody" if rule.by is Party.PROFESSIONAL and booking.cascade else "cancelled"
+        tell([person for person in others if person != by.id], kind, booking, by.name)
 
 
 # -- The admin --------------------------------------------------------------------------------
@@ -282,25 +286,36 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
 def replacements(booking: Booking) -> list[matching.Candidate]:
     """The professionals to whom an admin can give the booking, best first."""
     return matching.candidates(
-        booking.service_id, booking.pin, booking.starts_at, booking.ends_at, (booking.professional_id or 0,)
+        booking.service_id,
+        booking.pin,
+        booking.starts_at,
+        booking.ends_at,
+        (booking.professional_id or 0,),
+        customer_id=booking.customer_id,
     )
 
 
 # -- The clock --------------------------------------------------------------------------------
 
 
-def expire_due(limit: int = 100) -> int:
-    """Expire the requests whose deadline has passed; answer how many."""
-    due = select(Booking).where(UNANSWERED, Booking.respond_by <= clock.now())
+def expire_due(limit: int = 100, without: int | None = None) -> int:
+    """Expire the requests whose deadline has passed; answer how many.
+
+    They go on to others where their customers wish it, but not to `without` (see domain.cascades).
+    """
+    due = select(Booking).where(UNANSWERED, Booking.respond_by <= clock.now()).with_for_update(skip_locked=True)
     expired = 0
     for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
-        asked = [booking.professional_id] if booking.professional_id else _asked(booking)
+        asked = [booking.professional_id] if booking.professional_id else offers.open_to(booking)
         # Who proposed another time has answered: it was the customer's turn.
         silent = [] if proposed_until_the_end(booking) else asked
         move(booking, rule_for("expire", booking, None), None)
         for professional_id in silent:
             count_answer(professional_id, accepted=False)
-        tell([booking.customer_id, *asked], "expired", booking)
+        offers.lapse(booking)
+        tell(asked, "expired", booking)
+        if not cascades.follow(booking, without):
+            tell([booking.customer_id], "nobody" if booking.cascade else "expired", booking)
         expired += 1
     return expired
 
@@ -326,33 +341,6 @@ def _minutes(booking):
 
 def _people(booking):
     return [person for person in (booking.customer_id, booking.professional_id) if person]
-
-
-def _asked(booking):
-    """The professionals who were offered a booking and have not answered."""
-    return list(db.session.scalars(_open_offers(booking).with_only_columns(BookingOffer.professional_id)))
-
-
-def _open_offers(booking):
-    return select(BookingOffer).where(
-        BookingOffer.booking_id == booking.id, BookingOffer.status == OfferStatus.OPEN
-    )
-
-
-def _settle_offers(booking, by):
-    """The first to accept has it; to all others the offer is lost."""
-    now = clock.now()
-    for offer in db.session.scalars(_open_offers(booking)):
-        offer.status = OfferStatus.ACCEPTED if offer.professional_id == by.id else OfferStatus.LOST
-        offer.answered_at = now
-    db.session.flush()
-
-
-def _decline_offer(booking, by):
-    offer = db.session.scalar(_open_offers(booking).where(BookingOffer.professional_id == by.id))
-    offer.status = OfferStatus.DECLINED
-    offer.answered_at = clock.now()
-    db.session.flush()
 
 
 def count_answer(professional_id, accepted):

@@ -23,6 +23,7 @@ from models import (
     Booking,
     BookingEvent,
     BookingLine,
+    BookingOffer,
     Category,
     City,
     CityName,
@@ -177,6 +178,17 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
         availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
     db.session.commit()
     return made
+
+
+def offered(booking: Booking, *people: User) -> None:
+    """Offer a booking for any professional to some, best first."""
+    for position, person in enumerate(people, 1):
+        _saved(
+            BookingOffer(
+                booking_id=booking.id, professional_id=person.id, position=position, created_at=booking.created_at
+            )
+        )
+    db.session.commit()
 
 
 def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:
