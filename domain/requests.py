@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy import bindparam, exists, func, insert, select
 
-from domain import availability, bookings, clock, matching, notifications, places, pricing, start_codes
+from domain import availability, bookings, clock, matching, notifications, offers, places, pricing, start_codes
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
 from extensions import Prepared, db, settings
@@ -20,10 +20,8 @@ from models import (
     Booking,
     BookingEvent,
     BookingLine,
-    BookingOffer,
     IdempotencyKey,
     Offering,
-    OfferStatus,
     PinCode,
     Professional,
     Role,
@@ -148,7 +146,6 @@ _add_booking = Prepared(
 _add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
 _add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
 _add_key = Prepared(insert(_keys), "user_id", "key", "fingerprint", "booking_id", "created_at")
-_ADD_OFFERS = insert(BookingOffer.__table__)
 
 
 class _Wish(NamedTuple):
@@ -193,12 +190,12 @@ def request(
         raise NotAllowed(_("Only customers can book."))
     fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade)
     now = clock.now()
-    connection = _lock(by, professional_id)
+    connection = lock(by, professional_id)
     offered, before = _ask(connection, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
         return _first_result(before, fingerprint)
     if before.overdue:
-        bookings.expire_due()
+        bookings.expire_due(without=professional_id)
     wish = _wish(connection, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
     candidates = [] if professional_id else _candidates(wish)
     booking_id = _write(connection, by, wish, _checked_remarks(remarks), now, cascade)
@@ -206,7 +203,7 @@ def request(
         availability.claim(professional_id, booking_id, starts_at, wish.minutes)
         _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
-        _offer(connection, booking_id, candidates, now)
+        offers.make(booking_id, [match.professional_id for match in candidates])
         _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
@@ -217,30 +214,20 @@ def request(
 def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
     rule = rule_for("move", booking, by)
-    connection = _lock(by, booking.professional_id)
+    connection = lock(by, booking.professional_id)
     wish = _moved(connection, by, booking, starts_at)
     now = clock.now()
+    candidates = [] if booking.professional_id else _candidates(wish)
+    move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=offers.answer_by(now, starts_at))
     if booking.professional_id:
         availability.release(booking.id)
         availability.claim(booking.professional_id, booking.id, starts_at, wish.minutes)
         told = [booking.professional_id]
     else:
-        candidates = _candidates(wish)
-        db.session.execute(delete(BookingOffer).where(BookingOffer.booking_id == booking.id))
-        _offer(connection, booking.id, candidates, now)
         told = [match.professional_id for match in candidates]
-    deadline = answer_by(now, starts_at)
-    move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=deadline)
+        offers.withdraw(booking)
+        offers.make(booking.id, told)
     tell(told, "moved", booking, by.name)
-
-
-def check_time(booking: Booking, starts_at: datetime) -> None:
-    """Raises Invalid unless a booking that has a professional can be moved to a start."""
-    customer = booking.customer
-    _moved(_lock(customer, booking.professional_id), customer, booking, starts_at)
-    minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
-    if not availability.is_free(booking.professional_id, booking.id, starts_at, minutes):
-        raise Invalid(_("That time is taken. Choose one of the free slots."), "starts_at")
 
 
 def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
@@ -263,13 +250,19 @@ def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
         tell([booking.professional_id], "edited", booking, by.name)
 
 
-def answer_by(now: datetime, starts_at: datetime) -> datetime:
-    """The deadline of a request: 2 h on the same day, else 24 h, and always 60 min before the start."""
-    policy = settings.policy
-    same_day = clock.local(now).date() == clock.local(starts_at).date()
-    minutes = policy.answer_minutes_same_day if same_day else policy.answer_minutes
-    latest = starts_at - timedelta(minutes=policy.expire_before_start_minutes)
-    return min(now + timedelta(minutes=minutes), latest)
+def is_busy(connection, customer: User, starts_at: datetime, ends_at: datetime, except_for: int) -> bool:
+    """Whether a customer has a booking at that time, besides one."""
+    parameters = _commitment_parameters(customer, starts_at, ends_at, except_for)
+    return connection.execute(_ONLY_COMMITMENTS, parameters).one().overlaps
+
+
+def lock(customer: User, professional_id: int | None = None):
+    """One request of a customer at a time, and one for a professional's day, whose ways between jobs
+    no constraint can keep. On SQLite the write transaction already sees to that."""
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"ids": sorted({customer.id, professional_id or customer.id})})
+    return connection
 
 
 # -- What is checked --------------------------------------------------------------------------
@@ -400,15 +393,6 @@ def _fingerprint(*wish):
 # -- What is written --------------------------------------------------------------------------
 
 
-def _lock(customer, professional_id=None):
-    """One request of a customer at a time, and one for a professional's day, whose ways between jobs
-    no constraint can keep. On SQLite the write transaction already sees to that."""
-    connection = db.session.connection()
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"ids": sorted({customer.id, professional_id or customer.id})})
-    return connection
-
-
 def _write(connection, by, wish, remarks, now, cascade):
     booking_id = _add_booking(
         connection,
@@ -427,7 +411,7 @@ def _write(connection, by, wish, remarks, now, cascade):
             "total": wish.quote.total,
             "paid": 0,
             "code_tries": 0,
-            "respond_by": answer_by(now, wish.starts_at),
+            "respond_by": offers.answer_by(now, wish.starts_at),
             "created_at": now,
             "code_salt": start_codes.new_salt(),
             "cascade": cascade,
@@ -444,22 +428,6 @@ def _write(connection, by, wish, remarks, now, cascade):
     event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id}
     _add_event(connection, {**event, "at": now, "reason": ""})
     return booking_id
-
-
-def _offer(connection, booking_id, candidates, now):
-    connection.execute(
-        _ADD_OFFERS,
-        [
-            {
-                "booking_id": booking_id,
-                "professional_id": candidate.professional_id,
-                "position": position,
-                "status": OfferStatus.OPEN,
-                "created_at": now,
-            }
-            for position, candidate in enumerate(candidates, 1)
-        ],
-    )
 
 
 def _notify(people, kind, booking_id, wish, by, usual=False):

@@ -87,6 +87,8 @@ BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
 CHANGEABLE = frozenset({S.PENDING, S.ACCEPTED})
 # With these a proposal of another time means another booking than it did.
 ENDS_PROPOSALS = frozenset({"move", "reassign"})
+# While these hold, each side may call the other.
+IN_TOUCH = frozenset({S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS, S.COMPLETED})
 LABELS = {
     S.PENDING: _l("Pending"),
     S.ACCEPTED: _l("Accepted"),
@@ -148,8 +150,7 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     InvalidTransition when somebody else was first.
     """
     source = booking.status
-    if rule.target is not None:
-        values["status"] = rule.target
+    values["status"] = rule.target or source
     moved = db.session.execute(
         update(Booking)
         .where(
