@@ -313,9 +313,9 @@ def expire_due(limit: int = 100, without: int | None = None) -> int:
         for professional_id in silent:
             count_answer(professional_id, accepted=False)
         offers.lapse(booking)
-        tell(asked, "expired", booking)
         if not cascades.follow(booking, without):
             tell([booking.customer_id], "nobody" if booking.cascade else "expired", booking)
+        tell(asked, "expired", booking)
         expired += 1
     return expired
 

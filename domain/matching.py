@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from domain import availability, clock, places
+from domain import availability, blocked_pairs, clock, places
 from extensions import db, settings
 from models import Offering, PinCode, Professional
 
@@ -32,9 +32,16 @@ class Candidate:
 
 
 def candidates(
-    service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime, without: tuple[int, ...] = ()
+    service_id: int,
+    pin: PinCode,
+    starts_at: datetime,
+    ends_at: datetime,
+    without: tuple[int, ...] = (),
+    *,
+    customer_id: int,
 ) -> list[Candidate]:
-    """The professionals who offer the service, reach the place and are free then, best first."""
+    """The professionals who offer the service, reach the place and are free then, best first; but for
+    those who do not meet the customer again."""
     reachable, square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
     rows = db.session.execute(
         select(
@@ -51,6 +58,7 @@ def candidates(
             Offering.listed.is_(True),
             reachable,
             Offering.professional_id.not_in(without),
+            ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
             *availability.free_then(Offering.professional_id, starts_at, ends_at),
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
@@ -61,17 +69,24 @@ def candidates(
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.professional_id))
 
 
-def best(service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime) -> list[Candidate]:
+def best(
+    service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime, *, customer_id: int
+) -> list[Candidate]:
     """Those to whom a booking is offered."""
-    return candidates(service_id, pin, starts_at, ends_at)[: settings.policy.offers]
+    return candidates(service_id, pin, starts_at, ends_at, customer_id=customer_id)[: settings.policy.offers]
 
 
-def nearby(service_id: int, pin: PinCode) -> list[int]:
+def nearby(service_id: int, pin: PinCode, *, customer_id: int) -> list[int]:
     """The best-ranked professionals who offer the service and reach the place, free or not."""
     reachable, _square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
     found = (
         select(Offering.professional_id)
-        .where(Offering.service_id == service_id, Offering.listed.is_(True), reachable)
+        .where(
+            Offering.service_id == service_id,
+            Offering.listed.is_(True),
+            reachable,
+            ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
+        )
         .order_by(Offering.rank.desc(), Offering.professional_id)
     )
     return list(db.session.scalars(found.limit(MOST_SHOWN)))

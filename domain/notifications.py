@@ -24,6 +24,9 @@ TEXTS = {
     "accepted": _l("%(name)s accepted %(service)s on %(time)s."),
     "rejected": _l("%(name)s declined %(service)s on %(time)s: %(reason)s"),
     "nobody": _l("Nobody could take %(service)s on %(time)s. Choose another time."),
+    "cascaded": _l("%(former)s could not take %(service)s on %(time)s, so we asked %(name)s for the same price."),
+    "cascaded_to_several": _l("We asked more professionals for %(service)s on %(time)s. The first to accept comes."),
+    "cancelled_nobody": _l("%(name)s cancelled %(service)s on %(time)s, and nobody else is free then."),
     "expired": _l("The request for %(service)s on %(time)s expired without an answer."),
     "edited": _l("%(name)s changed the details of %(service)s on %(time)s."),
     "moved": _l("%(name)s moved %(service)s to %(time)s."),
@@ -62,7 +65,8 @@ TEXTS = {
 }
 
 _insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
-_UNREAD = select(func.count()).select_from(
+# Counted for the parameter `user`, in a query of its own or another's.
+UNREAD = select(func.count()).select_from(
     select(Notification.id)
     .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
     .limit(MOST_COUNTED)
@@ -93,7 +97,7 @@ def notify_all(user_ids: list[int], kind: str, booking_id: int | None = None, *,
 
 def unread_count(user_id: int) -> int:
     """How many are unread, counted up to 100."""
-    return db.session.scalar(_UNREAD, {"user": user_id})
+    return db.session.scalar(UNREAD, {"user": user_id})
 
 
 def page_for(user: User, after: str | None = None) -> Page:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, exists, func, insert, select
 
-from domain import availability, bookings, clock, matching, notifications, offers, places, pricing, start_codes
+from domain import availability, blocked_pairs, bookings, clock, matching, notifications, offers, places, pricing
 from domain.errors import Conflict, Invalid, NotAllowed
+from domain.start_codes import new_salt
 from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
 from extensions import Prepared, db, settings
 from models import (
@@ -57,6 +58,10 @@ _BEFORE_COLUMNS = (
     exists()
     .where(UNANSWERED, _bookings.c.respond_by <= bindparam("now"))
     .label("overdue"),
+    exists().where(HELD, _waits.c.held_until <= bindparam("now")).label("holds_overdue"),
+    exists()
+    .where(HELD, _waits.c.customer_id == bindparam("customer"), _waits.c.professional_id == bindparam("of"))
+    .label("holds"),
 )
 _BEFORE = select(*_BEFORE_COLUMNS)
 _SERVICE = select(
@@ -116,7 +121,8 @@ _ADDRESS = (
     )
 )
 # What is asked for and what was before are read together.
-_asked_of_one = Prepared(_OFFERING.add_columns(*_BEFORE_COLUMNS))
+_apart = blocked_pairs.are_apart(bindparam("customer"), bindparam("professional")).label("apart")
+_asked_of_one = Prepared(_OFFERING.add_columns(*_BEFORE_COLUMNS, _apart))
 _asked_of_anybody = Prepared(_SERVICE.add_columns(*_BEFORE_COLUMNS))
 # One query says all that a request depends on besides the offering.
 _standing = Prepared(_ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS))
@@ -183,11 +189,13 @@ def request(
     """Ask for a slot and take it; answer the booking's id.
 
     Without `professional_id` the booking is offered to the best matches and no slot is taken until
-    one accepts. The same `key` with the same wish answers the first booking again.
+    one accepts; otherwise `cascade` says that others may be asked after that one. The same `key` with
+    the same wish answers the first booking again.
     Raises Invalid with the field at fault, and Conflict when the slot is somebody else's.
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
+    cascade = cascade or professional_id is None
     fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade)
     now = clock.now()
     connection = lock(by, professional_id)
@@ -196,11 +204,14 @@ def request(
         return _first_result(before, fingerprint)
     if before.overdue:
         bookings.expire_due(without=professional_id)
-    wish = _wish(connection, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
-    candidates = [] if professional_id else _candidates(wish)
+    offered = _open(offered, professional_id)
+    if professional_id and offered.apart:
+        raise _takes_no_bookings()
+    wish = _wish(connection, by, offered, service_id, professional_id, starts_at, address_id)
+    candidates = [] if professional_id else _candidates(by, wish)
     booking_id = _write(connection, by, wish, _checked_remarks(remarks), now, cascade)
     if professional_id:
-        availability.claim(professional_id, booking_id, starts_at, wish.minutes)
+        availability.claim(professional_id, booking_id, starts_at, wish.minutes, swept=True)
         _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
         offers.make(booking_id, [match.professional_id for match in candidates])
@@ -217,7 +228,7 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     connection = lock(by, booking.professional_id)
     wish = _moved(connection, by, booking, starts_at)
     now = clock.now()
-    candidates = [] if booking.professional_id else _candidates(wish)
+    candidates = [] if booking.professional_id else _candidates(by, wish)
     move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=offers.answer_by(now, starts_at))
     if booking.professional_id:
         availability.release(booking.id)
@@ -271,7 +282,7 @@ def lock(customer: User, professional_id: int | None = None):
 def _ask(connection, by, service_id, professional_id, key, now):
     """What is offered, if anything, and what was before: the first use of the key, and overdue requests."""
     read = _asked_of_one if professional_id else _asked_of_anybody
-    known = {"customer": by.id, "key": key or "", "now": now}
+    known = {"customer": by.id, "key": key or "", "now": now, "of": professional_id}
     wanted = {**known, "service": service_id, "professional": professional_id}
     offered = read(connection, wanted).one_or_none()
     return offered, offered or connection.execute(_BEFORE, known).one()
@@ -323,7 +334,7 @@ def _open(offered, professional_id):
     if offered is None or offered.retired_at:
         raise Invalid(_("That service is no longer offered. Choose another."), "service_id")
     if professional_id and (offered.approval != Approval.APPROVED or not offered.active or offered.paused):
-        raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
+        raise _takes_no_bookings()
     return offered
 
 
@@ -332,6 +343,10 @@ def _address(connection, by, address_id):
     if address is None:
         raise _no_such_address()
     return address
+
+
+def _takes_no_bookings():
+    return Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
 
 
 def _no_such_address():
@@ -366,8 +381,8 @@ def _check_commitments(standing, moving=False):
         raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
 
 
-def _candidates(wish):
-    candidates = matching.best(wish.service_id, wish.address, wish.starts_at, wish.ends_at)
+def _candidates(by, wish):
+    candidates = matching.best(wish.service_id, wish.address, wish.starts_at, wish.ends_at, customer_id=by.id)
     if not candidates:
         raise Invalid(_("Nobody near you is free then. Choose another time."), "starts_at")
     return candidates
@@ -413,7 +428,7 @@ def _write(connection, by, wish, remarks, now, cascade):
             "code_tries": 0,
             "respond_by": offers.answer_by(now, wish.starts_at),
             "created_at": now,
-            "code_salt": start_codes.new_salt(),
+            "code_salt": new_salt(),
             "cascade": cascade,
             "moves": 0,
         },

@@ -224,6 +224,16 @@ def proposed_until_the_end(booking: Booking) -> bool:
     )
 
 
+def let_down(booking: Booking) -> bool:
+    """Whether a booking ended because its professional, or everybody who was asked, did not take it."""
+    if booking.status in (Status.REJECTED, Status.EXPIRED):
+        return True
+    ends = (event for event in reversed(booking.events) if event.from_status != event.to_status)
+    last = next(ends, None)
+    by = last and (last.to_status, last.actor_id)
+    return by in ((Status.CANCELLED, booking.professional_id), (Status.NO_SHOW, booking.customer_id))
+
+
 def offer_of(booking: Booking, user: User) -> OfferStatus | None:
     """What became of a booking's offer to a professional, if there was one."""
     return db.session.scalar(
@@ -342,6 +352,15 @@ def _check_start(rule, booking, user):
         raise InvalidTransition(locked())
 
 
+def _check_cascade(rule, booking, user):
+    """Somebody else is asked when the customer wished it, it was not they who ended it, and there is time."""
+    if not booking.cascade or not let_down(booking):
+        raise InvalidTransition(_("Nobody else is asked for this booking."))
+    lead = max(settings.policy.lead_minutes, settings.policy.expire_before_start_minutes)
+    if booking.starts_at <= clock.now() + timedelta(minutes=lead):
+        raise InvalidTransition(_("It is too late to ask somebody else."))
+
+
 def _check_close(rule, booking, user):
     due = booking.completed_at + timedelta(hours=settings.policy.auto_close_hours)
     if rule.by is Party.CLOCK and clock.now() < due:
@@ -375,6 +394,7 @@ _GUARDS = {
     "withdraw": _check_withdraw,
     "lapse": _check_lapse,
     "cancel": _check_unanswered,
+    "cascade": _check_cascade,
     "depart": _check_depart,
     "start": _check_start,
     "knock": deadlines.check_knock,

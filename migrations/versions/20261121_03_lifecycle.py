@@ -289,7 +289,7 @@ def upgrade():
     )
     op.add_column("bookings", sa.Column("cascade", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("bookings", sa.Column("moves", sa.SmallInteger(), nullable=False, server_default="0"))
-    op.add_column("bookings", sa.Column("refunded", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("bookings", sa.Column("refunded", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
     op.add_column("professionals", sa.Column("speed_kmh", sa.SmallInteger(), nullable=False, server_default="20"))
     op.add_column("professionals", sa.Column("warned_at", sa.DateTime(timezone=True)))
     op.add_column("professionals", sa.Column("suspended_at", sa.DateTime(timezone=True)))
