@@ -106,7 +106,7 @@ def _who_do_all(booking, professional_ids):
     offered = select(Offering.professional_id, Offering.service_id).where(
         Offering.professional_id.in_(professional_ids), Offering.service_id.in_(others), Offering.listed.is_(True)
     )
-    pairs = set(db.session.execute(offered).tuples())
+    pairs = {tuple(pair) for pair in db.session.execute(offered)}
     return [one for one in professional_ids if all((one, service) in pairs for service in others)]
 
 

@@ -6,7 +6,7 @@ offers only when it went on to another: one for each of those who had it before.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, union, update
 
 from domain import clock
 from extensions import db, settings
@@ -53,9 +53,12 @@ def open_to(booking: Booking) -> list[int]:
 
 
 def asked(booking: Booking) -> set[int]:
-    """Everybody who was ever asked for it, whoever has it now included."""
-    found = select(BookingOffer.professional_id).where(BookingOffer.booking_id == booking.id)
-    return {*db.session.scalars(found), *([booking.professional_id] if booking.professional_id else [])}
+    """Everybody who was ever asked for it or did anything with it, whoever has it now included."""
+    offered = select(BookingOffer.professional_id).where(BookingOffer.booking_id == booking.id)
+    acted = select(BookingEvent.actor_id).where(
+        BookingEvent.booking_id == booking.id, BookingEvent.actor_id.is_not(None)
+    )
+    return {*db.session.scalars(union(offered, acted)), booking.professional_id or booking.customer_id}
 
 
 def settle(booking: Booking, by: User) -> None:
