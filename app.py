@@ -37,7 +37,12 @@ from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
-    {"customer", "professional", "admin", "admin_catalogue", "admin_operations", "account"}
+    {
+        *("customer", "customer_changes", "professional", "professional_changes", "account"),
+        *("customer_proposals", "professional_proposals", "customer_waits"),
+        *("customer_people", "professional_people"),
+        *("admin", "admin_catalogue", "admin_disputes", "admin_operations"),
+    }
 )
 STATUS_OF = {
     errors.NotAllowed: 403,
@@ -169,6 +174,10 @@ def _take_in_the_body() -> None:
     """
     if request.is_json:
         abort(415)
+    view = current_app.view_functions.get(request.endpoint)
+    # Who is logged in may send more where it says so.
+    if hasattr(view, "most_bytes") and "_user_id" in session:
+        request.max_content_length = view.most_bytes
     if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
         abort(400)
 

@@ -1,10 +1,11 @@
 """WTForms of what happens when plans change."""
 
 from flask_babel import lazy_gettext as _l
+from flask_wtf.file import MultipleFileField
 from wtforms import DateField, TextAreaField
-from wtforms.validators import DataRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
-from forms import Form, MomentField, tidy
+from forms import Form, IdField, MomentField, MoneyField, ReasonForm, tidy
 
 
 class ProposeForm(Form):
@@ -15,3 +16,32 @@ class ProposeForm(Form):
 
 class AnswerTimeForm(Form):
     note = TextAreaField(_l("Note"), [Length(max=500)], filters=[tidy])
+
+
+class NoShowForm(Form):
+    note = TextAreaField(_l("What happened"), [Length(max=500)], filters=[tidy])
+
+
+class DisputeForm(Form):
+    words = TextAreaField(_l("What was wrong"), filters=[tidy])
+    evidence = MultipleFileField(_l("Photos"))
+
+
+class AnswerDisputeForm(Form):
+    answer = TextAreaField(_l("Your answer"), filters=[tidy])
+
+
+class RefundForm(ReasonForm):
+    amount = MoneyField(_l("Amount"), [InputRequired(_l("Enter an amount."))])
+
+
+class ReworkForm(ReasonForm):
+    day = DateField(_l("Day"), [Optional()])
+    starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
+
+
+class WaitForm(Form):
+    professional_id = IdField(_l("Professional"), [DataRequired(_l("Choose a professional."))])
+    service_id = IdField(_l("Service"), [DataRequired(_l("Choose a service."))])
+    address_id = IdField(_l("Address"), [DataRequired(_l("Choose one of your addresses."))])
+    day = DateField(_l("Day"), [InputRequired(_l("Choose a day."))])

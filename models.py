@@ -584,6 +584,7 @@ class Wait(db.Model):
     customer: Mapped[User] = relationship()
     professional: Mapped[Professional] = relationship()
     service: Mapped[Service] = relationship()
+    address: Mapped[Address] = relationship()
 
 
 # -- Bookings -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from domain.transitions import (
     locked,
     move,
     proposed_until_the_end,
+    reclaim,
     rule_for,
     tell,
 )
@@ -274,8 +275,7 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
     if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
         raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
     move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
-    availability.release(booking.id)
-    availability.claim(professional_id, booking.id, booking.starts_at, _minutes(booking))
+    reclaim(booking, former.id, booking.starts_at)
     audit.record(by, "reassign", "booking", booking.id, reason=reason, former=former.id, to=professional_id)
     successor = db.session.get(User, professional_id)
     tell([booking.customer_id], "reassigned", booking, successor.name)

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, blocked_pairs, bookings, catalogue, clock, matching, places, pricing, users
+from domain import availability, blocked_pairs, bookings, catalogue, clock, matching, places, pricing, users, waits
 from domain.availability import Day
 from domain.errors import NotFound
 from extensions import db
@@ -154,7 +154,8 @@ def _days(by, professional, offer, pin):
         return []
     minutes = offer.service.duration_minutes
     if professional:
-        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin)
+        hold = waits.held(by, professional.id)
+        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin, -hold.id if hold else 0)
     if pin is None:
         return []
     nearby = matching.nearby(offer.service.id, pin, customer_id=by.id)

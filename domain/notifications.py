@@ -60,6 +60,8 @@ TEXTS = {
     "paid": _l("%(name)s noted your payment for %(service)s."),
     "reviewed": _l("%(name)s reviewed %(service)s."),
     "replied": _l("%(name)s replied to your review of %(service)s."),
+    "slot_held": _l("A time with %(name)s is free: %(service)s on %(time)s is held for you for a few minutes."),
+    "hold_lapsed": _l("The time held for you on %(time)s with %(name)s went to the next in line."),
     "approved": _l("You are approved. Customers can find and book you now."),
     "not_approved": _l("Your application was not approved: %(reason)s"),
 }

@@ -63,6 +63,8 @@ TOPIC_OF = {
     "dispute_refund": Topic.BOOKINGS,
     "dispute_dismissed": Topic.BOOKINGS,
     "absence_noted": Topic.PROGRESS,
+    "slot_held": Topic.BOOKINGS,
+    "hold_lapsed": Topic.PROGRESS,
     "departed": Topic.PROGRESS,
     "started": Topic.PROGRESS,
     "code_renewed": Topic.PROGRESS,

@@ -11,9 +11,9 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, requests
+from domain import availability, bookings, clock, offers, requests
 from domain.errors import Conflict, Invalid, InvalidTransition
-from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, rule_for, tell
+from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
 from models import Approval, Booking, Status, User
 from models_lifecycle import Proposal, ProposalStatus
@@ -70,10 +70,10 @@ def agree(booking: Booking, by: User, proposal_id: int) -> None:
         raise Conflict(no_more.message) from no_more
     accepted = {"accepted_at": clock.now()} if was_pending else {}
     ends_at = starts_at + timedelta(minutes=minutes)
+    former_start = booking.starts_at
     move(booking, rule, by, starts_at=starts_at, ends_at=ends_at, moves=booking.moves + 1, **accepted)
     _answer(proposal, ProposalStatus.AGREED)
-    availability.release(booking.id)
-    availability.claim(booking.professional_id, booking.id, starts_at, minutes)
+    reclaim(booking, booking.professional_id, former_start)
     if was_pending:
         bookings.count_answer(booking.professional_id, accepted=True)
     _tell_other(booking, by, "time_agreed", new_time=starts_at.isoformat())
@@ -151,6 +151,13 @@ def open_of(people_bookings: Iterable[Booking]) -> dict[int, Proposal]:
     ids = [booking.id for booking in people_bookings if booking.status in CHANGEABLE]
     wanted = select(Proposal).where(Proposal.booking_id.in_(ids), _OPEN, Proposal.lapses_at > clock.now())
     return {one.booking_id: one for one in db.session.scalars(wanted)} if ids else {}
+
+
+def is_proposed_by(user: User):
+    """SQL condition that a person waits for an answer to another time for a booking."""
+    return exists().where(
+        Proposal.booking_id == Booking.id, _OPEN, Proposal.by_id == user.id, Proposal.lapses_at > clock.now()
+    )
 
 
 def to_answer(user: User) -> Select:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, exists, func, insert, select
 
-from domain import availability, blocked_pairs, bookings, clock, matching, notifications, offers, places, pricing
+from domain import availability, blocked_pairs, bookings, clock, matching, notifications, offers, places, pricing, waits
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.start_codes import new_salt
-from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
+from domain.transitions import HELD, HOLDING, UNANSWERED, move, reclaim, rule_for, tell
 from extensions import Prepared, db, settings
 from models import (
     Address,
@@ -29,6 +29,7 @@ from models import (
     Service,
     Status,
     User,
+    Wait,
 )
 
 MAX_REMARKS = 1000
@@ -39,6 +40,7 @@ LONGEST = timedelta(hours=12)
 _bookings, _offerings, _services = Booking.__table__, Offering.__table__, Service.__table__
 _professionals, _users = Professional.__table__, User.__table__
 _addresses, _pins, _keys = Address.__table__, PinCode.__table__, IdempotencyKey.__table__
+_waits = Wait.__table__
 
 _LOCK = (
     select(_users.c.id)
@@ -204,6 +206,10 @@ def request(
         return _first_result(before, fingerprint)
     if before.overdue:
         bookings.expire_due(without=professional_id)
+    if before.holds_overdue:
+        waits.lapse_due()
+    if before.holds:
+        waits.take(by, professional_id)
     offered = _open(offered, professional_id)
     if professional_id and offered.apart:
         raise _takes_no_bookings()
@@ -229,10 +235,10 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     wish = _moved(connection, by, booking, starts_at)
     now = clock.now()
     candidates = [] if booking.professional_id else _candidates(by, wish)
+    former_start = booking.starts_at
     move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=offers.answer_by(now, starts_at))
     if booking.professional_id:
-        availability.release(booking.id)
-        availability.claim(booking.professional_id, booking.id, starts_at, wish.minutes)
+        reclaim(booking, booking.professional_id, former_start)
         told = [booking.professional_id]
     else:
         told = [match.professional_id for match in candidates]

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, select, text, update
 
-from domain import availability, clock, deadlines, notifications
+from domain import availability, clock, deadlines, notifications, waits
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -106,6 +106,7 @@ del S
 # As literals: SQLite prepares a statement anew each time a bound value might choose a partial index.
 UNANSWERED = text("bookings.status = 'pending'")
 TO_CLOSE = text("bookings.status = 'completed'")
+HELD = text("waits.status = 'held'")
 HOLDING = text(f"bookings.status IN ({', '.join(repr(status.value) for status in sorted(BLOCKING))})")
 
 _ADD_EVENT = insert(BookingEvent)
@@ -168,20 +169,31 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
         raise _too_late(booking.status)
     add_event(booking, rule.verb, by, reason, source)
     if rule.verb in ENDS_PROPOSALS or booking.status not in CHANGEABLE:
-        _drop_proposals(booking)
+        _drop_proposals(booking, ProposalStatus.LAPSED if rule.by is Party.CLOCK else ProposalStatus.WITHDRAWN)
     elif rule.verb == "accept":
         # Who takes the time that it has no longer asks for another; the customer still may.
-        _drop_proposals(booking, Proposal.by_id == by.id)
+        _drop_proposals(booking, ProposalStatus.WITHDRAWN, Proposal.by_id == by.id)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
+        if source in BLOCKING:
+            waits.slot_freed(booking.professional_id, booking.starts_at)
 
 
-def _drop_proposals(booking, *where):
+def reclaim(booking: Booking, former_professional_id: int, former_start: datetime) -> None:
+    """Change the claims of a booking that has moved to another time or professional; what it leaves
+    goes to whoever waits for it. Raises Conflict when the new time is somebody else's."""
+    minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+    availability.release(booking.id)
+    availability.claim(booking.professional_id, booking.id, booking.starts_at, minutes)
+    waits.slot_freed(former_professional_id, former_start)
+
+
+def _drop_proposals(booking, status, *where):
     """Another time is no longer asked for when the booking itself moved on."""
     db.session.execute(
         update(Proposal)
         .where(Proposal.booking_id == booking.id, Proposal.status == ProposalStatus.OPEN, *where)
-        .values(status=ProposalStatus.WITHDRAWN, answered_at=clock.now())
+        .values(status=status, answered_at=clock.now())
         .execution_options(synchronize_session=False)
     )
     db.session.expire(booking, ["proposals"])

@@ -11,15 +11,17 @@ from sqlalchemy import bindparam, func, select
 
 from domain import places
 from extensions import Prepared
-from models import Booking, PinCode, Professional, SlotClaim
+from models import Address, Booking, PinCode, Professional, SlotClaim, Wait
 
 BUCKET_MINUTES = 15
 # A way of more than three hours is no way between two jobs of a day: it counts as three.
 LONGEST_BUCKETS = 12
 
 _claims, _bookings, _pins = SlotClaim.__table__, Booking.__table__, PinCode.__table__
-_professionals = Professional.__table__
+_professionals, _waits, _addresses = Professional.__table__, Wait.__table__, Address.__table__
 
+# The booking's id, or minus the id of the wait for which a slot is held.
+_holder = func.coalesce(_claims.c.booking_id, -_claims.c.wait_id)
 _NEIGHBOURS = (
     select(
         _claims.c.professional_id,
@@ -30,15 +32,17 @@ _NEIGHBOURS = (
         func.min(_professionals.c.speed_kmh),
     )
     .select_from(_claims)
-    .join(_bookings, _bookings.c.id == _claims.c.booking_id)
-    .join(_pins, _pins.c.pincode == _bookings.c.pincode)
+    .outerjoin(_bookings, _bookings.c.id == _claims.c.booking_id)
+    .outerjoin(_waits, _waits.c.id == _claims.c.wait_id)
+    .outerjoin(_addresses, _addresses.c.id == _waits.c.address_id)
+    .join(_pins, _pins.c.pincode == func.coalesce(_bookings.c.pincode, _addresses.c.pincode))
     .join(_professionals, _professionals.c.id == _claims.c.professional_id)
     .where(
         _claims.c.bucket >= bindparam("first"),
         _claims.c.bucket < bindparam("last"),
-        _claims.c.booking_id != bindparam("except_for"),
+        _holder != bindparam("except_for"),
     )
-    .group_by(_claims.c.professional_id, _claims.c.booking_id)
+    .group_by(_claims.c.professional_id, _holder)
 )
 _of_one = Prepared(_NEIGHBOURS.where(_claims.c.professional_id == bindparam("professional")))
 _OF_SEVERAL = _NEIGHBOURS.where(_claims.c.professional_id.in_(bindparam("professionals", expanding=True)))

@@ -38,7 +38,11 @@ MOST_LINES = 450
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {
-    *("admin", "admin_catalogue", "admin_operations", "admin_reports", "customer", "professional", "account"),
+    *("admin", "admin_catalogue", "admin_disputes", "admin_operations", "admin_reports", "account"),
+    *("customer_proposals", "professional_proposals"),
+    *("customer_people", "professional_people"),
+    *("customer", "customer_changes", "professional", "professional_changes"),
+    "customer_waits",
 }
 
 INLINE = (
@@ -50,6 +54,8 @@ INLINE = (
     (r"autoescape\s+false", "autoescape off"),
     (r"javascript:", "a javascript: link"),
 )
+
+DOWNLOADS = {"downloads/evidence.html"}
 
 
 def our_modules() -> list[Path]:
@@ -168,7 +174,10 @@ def test_a_template_has_nothing_inline_and_nothing_unescaped(path):
     if "emails" in path.parts:
         return
     text = path.read_text()
+    # A file that is only ever downloaded is read without the site, and so without its style sheets.
     for pattern, fault in INLINE:
+        if str(path.relative_to(ROOT / "templates")) in DOWNLOADS and fault == "inline style":
+            continue
         assert not re.search(pattern, text, re.IGNORECASE), f"{path.name}: {fault}"
 
 
