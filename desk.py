@@ -6,10 +6,10 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from auth import restrict_to
-from domain import places, schedules
+from domain import places, proposals, schedules
 from domain.errors import NotAllowed
 from extensions import db
-from models import Professional, Role
+from models import Booking, Professional, Role, Status
 
 
 def open_to_professionals(blueprint: Blueprint) -> None:
@@ -20,16 +20,29 @@ def open_to_professionals(blueprint: Blueprint) -> None:
 
 
 def _load_professional():
-    """The professional and the number of their requests; who is not approved has one page only."""
-    waiting = schedules.waiting(current_user).with_only_columns(func.count()).scalar_subquery()
+    """The professional and how much waits for their answer; who is not approved has one page only."""
     g.professional, g.waiting = db.session.execute(
-        select(Professional, waiting).where(Professional.id == current_user.id)
+        select(Professional, _count(_requests()) + _count(_other_times())).where(Professional.id == current_user.id)
     ).one()
     if g.professional.approved or request.endpoint == "professional.dashboard":
         return None
     if request.method == "GET":
         return redirect(url_for("professional.dashboard"))
     raise NotAllowed(_("You can do this once your profile is approved."))
+
+
+def _requests():
+    """The requests without those that wait for the customer's answer to another time."""
+    return schedules.waiting(current_user).where(~proposals.is_proposed_by(current_user))
+
+
+def _other_times():
+    """Jobs agreed for which the customer would like another time."""
+    return proposals.to_answer(current_user).where(Booking.status == Status.ACCEPTED)
+
+
+def _count(bookings):
+    return bookings.with_only_columns(func.count()).scalar_subquery()
 
 
 def _navigation():

@@ -150,7 +150,7 @@ def open_of(people_bookings: Iterable[Booking]) -> dict[int, Proposal]:
     """The open proposals of several bookings by the booking's id, in one query."""
     ids = [booking.id for booking in people_bookings if booking.status in CHANGEABLE]
     wanted = select(Proposal).where(Proposal.booking_id.in_(ids), _OPEN, Proposal.lapses_at > clock.now())
-    return {one.booking_id: one for one in db.session.scalars(wanted)} if ids else {}
+    return {one.booking_id: one for one in db.session.scalars(wanted)}
 
 
 def is_proposed_by(user: User):

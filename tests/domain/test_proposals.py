@@ -310,7 +310,8 @@ def test_agreeing_moves_the_booking_and_its_claims(booking, customer, profession
     by, other = (customer, professional) if asks == "customer" else (professional, customer)
     proposal = proposals.propose(booking, by, afternoon)
     proposals.agree(booking, other, proposal.id)
-    assert (booking.starts_at, booking.ends_at) == (afternoon, afternoon + timedelta(minutes=booking.service.duration_minutes))
+    assert booking.starts_at == afternoon
+    assert booking.ends_at == afternoon + timedelta(minutes=booking.service.duration_minutes)
     assert booking.status is Status.ACCEPTED
     assert booking.moves == 1
     assert proposal.status is ProposalStatus.AGREED
