@@ -9,7 +9,20 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from desk import open_to_professionals
-from domain import bookings, clock, earnings, professionals, reviews, schedules, scorecards, transitions
+from domain import (
+    blocked_pairs,
+    bookings,
+    clock,
+    deadlines,
+    disputes,
+    earnings,
+    lookups,
+    professionals,
+    proposals,
+    reviews,
+    schedules,
+    scorecards,
+)
 from domain.errors import NotFound
 from domain.paging import keyset
 from domain.transitions import LABELS
@@ -26,7 +39,7 @@ from forms import (
     TimeOffForm,
     refusals,
 )
-from models import Booking, Review
+from models import Booking, Review, Status
 
 bp = Blueprint("professional", __name__)
 open_to_professionals(bp)
@@ -34,6 +47,7 @@ open_to_professionals(bp)
 REQUESTS_ON_DASHBOARD = 5
 UPCOMING_ON_DASHBOARD = 5
 CALENDAR_DAYS = 14
+MOST_OTHER_TIMES = 20
 # From here on the customer's door and telephone are the professional's business.
 AGREED = frozenset({*schedules.OPEN, *schedules.DONE})
 
@@ -49,10 +63,13 @@ def dashboard():
     tomorrow = clock.start_of(clock.today() + timedelta(1))
     today = clock.start_of(clock.today())
     jobs = schedules.jobs(current_user.id, today)
+    requests = _requests(size=REQUESTS_ON_DASHBOARD)
     return render_template(
         "service_professional/dashboard.html",
         greeting=_greeting(current_user.name),
-        requests=_requests(size=REQUESTS_ON_DASHBOARD),
+        requests=requests,
+        other_times=proposals.open_of([*requests.items, *jobs]),
+        jobs=jobs,
         late=[job for job in jobs if job.starts_at < today],
         today=[job for job in jobs if today <= job.starts_at < tomorrow],
         left=sum(job.status in schedules.OPEN for job in jobs if today <= job.starts_at < tomorrow),
@@ -64,7 +81,10 @@ def dashboard():
 
 @bp.get("/professional/requests")
 def requests():
-    return render_template("service_professional/requests.html", page=_requests(request.args.get("after")))
+    page = _requests(request.args.get("after"))
+    jobs = [] if request.args.get("after") else _jobs_to_move()
+    other_times = proposals.open_of([*page.items, *jobs])
+    return render_template("service_professional/requests.html", page=page, jobs=jobs, other_times=other_times)
 
 
 @bp.get("/professional/calendar")
@@ -295,18 +315,29 @@ def _to_job(booking_id):
 
 
 def _job_page(booking_id, **submitted):
-    booking = bookings.get(booking_id, current_user)
+    booking = lookups.booking(booking_id, by=current_user)
     blank = {"decline": DeclineForm, "cancel": CancelJobForm, "start": StartForm, "payment": PaymentForm}
     mine = booking.professional_id == current_user.id
     return render_template(
         "service_professional/job.html",
         booking=booking,
         mine=mine,
+        story=_story(booking),
+        offer=None if mine else transitions.offer_of(booking, current_user),
+        blocked=mine and blocked_pairs.is_blocked(booking, current_user),
         agreed=mine and booking.status in AGREED,
         actions=bookings.available_actions(booking, current_user),
-        openings=transitions.openings(booking),
+        deadlines=deadlines,
+        openings=deadlines.openings(booking),
+        rework_id=disputes.rework_of(booking),
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
     )
+
+
+def _story(booking):
+    """What happened since this professional was asked: what went before concerns others."""
+    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
+    return booking.events[asked[-1] :] if asked else booking.events
 
 
 def _requests(after=None, size=20):
@@ -325,6 +356,14 @@ def _reviews_page(review_id=None, form=None):
         answered=review_id,
         form=form or ReplyForm(formdata=None),
     )
+
+
+def _jobs_to_move():
+    """The agreed jobs for which the customer would like another time."""
+    asked = proposals.to_answer(current_user).where(Booking.status == Status.ACCEPTED)
+    return db.session.scalars(
+        asked.options(*schedules.DETAILS).order_by(Booking.starts_at, Booking.id).limit(MOST_OTHER_TIMES)
+    ).all()
 
 
 def _hours_page(hours_form=None, time_off_form=None):

@@ -76,7 +76,7 @@ def names_in(entries: list[AuditEntry]) -> dict[int, str]:
     return dict(db.session.execute(select(User.id, User.name).where(User.id.in_(ids))).all()) if ids else {}
 
 
-def of(subject_type: str, subject_id: int, most: int = 20) -> list[AuditEntry]:
+def of(subject_type: str, subject_id: int, most: int | None = 20) -> list[AuditEntry]:
     """The last acts upon one person, booking, service, category or review, newest first."""
     return list(
         db.session.scalars(

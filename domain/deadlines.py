@@ -66,7 +66,8 @@ def check_no_show(_rule, booking, user):
 def check_dispute(_rule, booking, _user):
     latest = dispute_by(booking)
     if clock.now() > latest:
-        raise InvalidTransition(_("It is too late for that: it was possible until %(time)s.", time=clock.spoken(latest)))
+        until = clock.spoken(latest)
+        raise InvalidTransition(_("It is too late for that: it was possible until %(time)s.", time=until))
     if booking.dispute is not None:
         raise InvalidTransition(_("The site has decided about this booking already."))
 

@@ -12,10 +12,10 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain import audit, availability, clock, files, refunds, requests, start_codes
+from domain import audit, availability, clock, files, proposals, refunds, start_codes
 from domain.errors import Invalid, InvalidTransition, NotFound
 from domain.paging import Page, keyset
-from domain.transitions import HOLDING, Rule, add_event, move, rule_for, tell
+from domain.transitions import Rule, add_event, move, rule_for, tell
 from extensions import db, settings
 from models import Booking, BookingEvent, BookingLine, FileKind, LineKind, Professional, Status, User
 from models_lifecycle import BookingService, Dispute, DisputePhoto, Outcome
@@ -35,9 +35,9 @@ def begin(booking: Booking, by: User, words: str, photos: list[files.Checked] = 
     words = _words(words, "words")
     check_number(photos)
     move(booking, rule, by)
-    dispute = Dispute(booking=booking, words=words, opened_at=clock.now())
-    for position, photo in enumerate(photos, 1):
-        dispute.photos.append(DisputePhoto(position=position, file=files.store(photo, by)))
+    kept = [files.store(photo, by) for photo in photos]
+    numbered = [DisputePhoto(position=position, file=file) for position, file in enumerate(kept, 1)]
+    dispute = Dispute(booking=booking, words=words, opened_at=clock.now(), photos=numbered)
     db.session.add(dispute)
     db.session.flush()
     hours = settings.policy.answer_dispute_hours
@@ -98,8 +98,9 @@ def rework(booking: Booking, by: User, reason: str, starts_at: datetime) -> Book
     """
     rule = rule_for("resolve", booking, by)
     reason = _reason(reason)
-    _check_customer(booking, starts_at)
-    requests.check_time(booking, starts_at)
+    if not (booking.professional.approved and booking.professional.user.active):
+        raise Invalid(_("The professional cannot work for this site now. Decide for a refund."), "starts_at")
+    proposals.check_time(booking, by, starts_at)
     _decide(booking, rule, by, Outcome.REWORK, reason)
     again = _booked_again(booking, by, reason, starts_at)
     tell(_both(again), "dispute_rework", again, reason=reason)
@@ -214,18 +215,6 @@ def _copy_services(booking, again):
                 duration_minutes=one.duration_minutes,
             )
         )
-
-
-def _check_customer(booking, starts_at):
-    overlaps = select(Booking.id).where(
-        Booking.customer_id == booking.customer_id,
-        HOLDING,
-        Booking.starts_at > starts_at - requests.LONGEST,
-        Booking.starts_at < starts_at + (booking.ends_at - booking.starts_at),
-        Booking.ends_at > starts_at,
-    )
-    if db.session.scalar(select(overlaps.exists())):
-        raise Invalid(_("The customer has another booking at that time. Choose a different one."), "starts_at")
 
 
 def _both(booking):

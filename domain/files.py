@@ -128,6 +128,15 @@ def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
     return file, _opened(file)
 
 
+def content_of(file: StoredFile) -> bytes | None:
+    """The bytes of a file that somebody may see; None when they are gone."""
+    try:
+        with _storage().open(file.id) as content:
+            return content.read()
+    except FileNotFoundError:
+        return None
+
+
 def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
     """The photo of a professional whom customers can find."""
     file = db.session.scalar(_PUBLIC_PHOTO, {"file": file_id}) if is_name(file_id) else None
@@ -142,11 +151,10 @@ def _is_shown_to(file, user):
 
 
 def _opened(file):
-    try:
-        with _storage().open(file.id) as content:
-            return io.BytesIO(content.read())
-    except FileNotFoundError:
-        raise NotFound(_("This file is no longer there.")) from None
+    content = content_of(file)
+    if content is None:
+        raise NotFound(_("This file is no longer there."))
+    return io.BytesIO(content)
 
 
 def _storage() -> LocalStorage:

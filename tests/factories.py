@@ -37,6 +37,7 @@ from models import (
     User,
     WorkingHours,
 )
+from models_lifecycle import Dispute
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -174,6 +175,8 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
             at=moment,
         )
     )
+    if status is Status.DISPUTED:
+        db.session.add(Dispute(booking_id=made.id, words="The tap still drips.", opened_at=moment))
     if professional and status in HOLDING:
         availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
     db.session.commit()
