@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from demo.people import Cast, Worker
 from demo.timeline import Script, Timeline
-from domain import availability, bookings, clock, places, requests, reviews
+from domain import amendments, availability, bookings, clock, places, requests, reviews
 from domain.errors import Invalid
 from extensions import db, settings
 from models import Booking, OfferStatus, PaymentMethod, Review, Status
@@ -265,7 +265,7 @@ def _move(cast, plan, booking):
     found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4))
     if found:
         try:
-            requests.shift(booking, cast.clients[booking.customer_id].user, found[booking.professional_id])
+            amendments.shift(booking, cast.clients[booking.customer_id].user, found[booking.professional_id])
         except Invalid:
             return  # they are busy themselves then, and leave it as it is
 

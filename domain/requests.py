@@ -1,4 +1,4 @@
-"""What a customer asks for: a new booking, and changes to one that is not answered yet.
+"""What a customer asks for: a new booking, with all that it is checked against.
 
 The way of a request is the hottest write of the house, so it uses Core statements built once.
 """
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, exists, func, insert, select
 from domain import availability, blocked_pairs, bookings, clock, matching, notifications, offers, places, pricing, waits
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.start_codes import new_salt
-from domain.transitions import HELD, HOLDING, UNANSWERED, move, reclaim, rule_for, tell
+from domain.transitions import HELD, HOLDING, UNANSWERED
 from extensions import Prepared, db, settings
 from models import (
     Address,
@@ -161,7 +161,7 @@ class _Wish(NamedTuple):
 
     professional_id: int | None
     service_id: int
-    quote: pricing.Quote | None
+    quote: pricing.Quote
     service_name: str
     starts_at: datetime
     ends_at: datetime
@@ -174,7 +174,7 @@ class _Wish(NamedTuple):
 
 def quote(service_id: int, professional_id: int | None) -> pricing.Quote:
     """The price before the click. For any professional it is the service's base price."""
-    offered = _offered(db.session.connection(), service_id, professional_id)
+    offered = what_is_offered(db.session.connection(), service_id, professional_id)
     return pricing.quote(offered.name, offered.price)
 
 
@@ -214,57 +214,18 @@ def request(
     if professional_id and offered.apart:
         raise _takes_no_bookings()
     wish = _wish(connection, by, offered, service_id, professional_id, starts_at, address_id)
-    candidates = [] if professional_id else _candidates(by, wish)
-    booking_id = _write(connection, by, wish, _checked_remarks(remarks), now, cascade)
+    asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
+    booking_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes, swept=True)
         _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
-        offers.make(booking_id, [match.professional_id for match in candidates])
-        _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
+        offers.make(booking_id, [match.professional_id for match in asked])
+        _notify([match.professional_id for match in asked], "offered", booking_id, wish, by)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
         _add_key(connection, {**values, "created_at": now})
     return booking_id
-
-
-def shift(booking: Booking, by: User, starts_at: datetime) -> None:
-    """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
-    rule = rule_for("move", booking, by)
-    connection = lock(by, booking.professional_id)
-    wish = _moved(connection, by, booking, starts_at)
-    now = clock.now()
-    candidates = [] if booking.professional_id else _candidates(by, wish)
-    former_start = booking.starts_at
-    move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=offers.answer_by(now, starts_at))
-    if booking.professional_id:
-        reclaim(booking, booking.professional_id, former_start)
-        told = [booking.professional_id]
-    else:
-        told = [match.professional_id for match in candidates]
-        offers.withdraw(booking)
-        offers.make(booking.id, told)
-    tell(told, "moved", booking, by.name)
-
-
-def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
-    """Change remarks and address; once accepted only the address, and only within its PIN code."""
-    rule = rule_for("edit", booking, by)
-    connection = db.session.connection()
-    address = _address(connection, by, address_id)
-    pending = booking.status is Status.PENDING
-    if address.pincode != booking.pincode:
-        if not pending or booking.professional_id is None:
-            raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        _check_reach(_offered(connection, booking.service_id, booking.professional_id), address)
-        minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
-        availability.check_way(
-            connection, booking.professional_id, address, booking.starts_at, minutes, booking.id
-        )
-    remarks = _checked_remarks(remarks) if pending else booking.remarks
-    move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
-    if booking.professional_id:
-        tell([booking.professional_id], "edited", booking, by.name)
 
 
 def is_busy(connection, customer: User, starts_at: datetime, ends_at: datetime, except_for: int) -> bool:
@@ -306,7 +267,7 @@ def _wish(connection, by, offered, service_id, professional_id, starts_at, addre
     if standing is None:
         raise _no_such_address()
     if professional_id:
-        _check_reach(offered, standing)
+        check_reach(offered, standing)
         availability.refuse_closed(standing, starts_at)
         availability.check_way(connection, professional_id, standing, starts_at, offered.duration_minutes)
     _check_commitments(standing)
@@ -314,21 +275,8 @@ def _wish(connection, by, offered, service_id, professional_id, starts_at, addre
     return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, standing)
 
 
-def _moved(connection, by, booking, starts_at):
-    availability.check_bookable(starts_at)
-    ends_at = starts_at + (booking.ends_at - booking.starts_at)
-    professional_id, service = booking.professional_id, booking.service
-    if professional_id:
-        _offered(connection, service.id, professional_id)
-        availability.check_open(professional_id, starts_at, ends_at)
-        minutes = (ends_at - starts_at) // timedelta(minutes=1)
-        availability.check_way(connection, professional_id, booking.pin, starts_at, minutes, booking.id)
-    parameters = _commitment_parameters(by, starts_at, ends_at, booking.id)
-    _check_commitments(connection.execute(_ONLY_COMMITMENTS, parameters).one(), moving=True)
-    return _Wish(professional_id, service.id, None, service.name, starts_at, ends_at, booking.pin)
-
-
-def _offered(connection, service_id, professional_id):
+def what_is_offered(connection, service_id: int, professional_id: int | None):
+    """The service and the professional as they can be booked now. Raises Invalid when they can't."""
     wanted = {"service": service_id, "professional": professional_id}
     return _open(connection.execute(_OFFERING if professional_id else _SERVICE, wanted).one_or_none(), professional_id)
 
@@ -344,11 +292,12 @@ def _open(offered, professional_id):
     return offered
 
 
-def _address(connection, by, address_id):
-    address = connection.execute(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
-    if address is None:
+def address(connection, by: User, address_id: int):
+    """One of a customer's own addresses. Raises Invalid when it is none."""
+    found = connection.execute(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
+    if found is None:
         raise _no_such_address()
-    return address
+    return found
 
 
 def _takes_no_bookings():
@@ -359,7 +308,8 @@ def _no_such_address():
     return Invalid(_("Choose one of your addresses."), "address_id")
 
 
-def _check_reach(offered, address):
+def check_reach(offered, address) -> None:
+    """Raises Invalid when a place is farther than the professional travels."""
     distance = places.distance_km(address.lat, address.lon, offered.lat, offered.lon)
     if distance > offered.radius_km:
         raise Invalid(
@@ -379,22 +329,24 @@ def _commitment_parameters(by, starts_at, ends_at, except_for=0):
     }
 
 
-def _check_commitments(standing, moving=False):
+def _check_commitments(standing):
     most = settings.policy.max_unanswered
-    if not moving and standing.unanswered >= most:
+    if standing.unanswered >= most:
         raise Invalid(_("You have %(most)s unanswered requests. Wait for an answer or cancel one.", most=most))
     if standing.overlaps:
         raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
 
 
-def _candidates(by, wish):
-    candidates = matching.best(wish.service_id, wish.address, wish.starts_at, wish.ends_at, customer_id=by.id)
-    if not candidates:
+def candidates(by: User, service_id: int, address, starts_at: datetime, ends_at: datetime) -> list[matching.Candidate]:
+    """Those to whom a booking for any professional is offered. Raises Invalid when there is nobody."""
+    found = matching.best(service_id, address, starts_at, ends_at, customer_id=by.id)
+    if not found:
         raise Invalid(_("Nobody near you is free then. Choose another time."), "starts_at")
-    return candidates
+    return found
 
 
-def _checked_remarks(remarks):
+def checked_remarks(remarks: str) -> str:
+    """Remarks as they are kept. Raises Invalid when they are too long."""
     remarks = remarks.strip()
     if len(remarks) > MAX_REMARKS:
         raise Invalid(_("Keep the remarks under %(most)s characters.", most=MAX_REMARKS), "remarks")

@@ -31,10 +31,9 @@ def wish(full, person, **more):
 
 
 def test_a_full_day_offers_to_wait(as_, customer, full):
-    page = as_(customer).get(f"/book?professional_id={full.professional_id}&service_id={full.service_id}&day=2026-11-24")
-    assert "Tell me when a time frees" in page.text
-    free = as_(customer).get(f"/book?professional_id={full.professional_id}&service_id={full.service_id}&day=2026-11-25")
-    assert "Tell me when a time frees" not in free.text
+    address = f"/book?professional_id={full.professional_id}&service_id={full.service_id}"
+    assert "Tell me when a time frees" in as_(customer).get(f"{address}&day=2026-11-24").text
+    assert "Tell me when a time frees" not in as_(customer).get(f"{address}&day=2026-11-25").text
 
 
 def test_waiting_holding_and_booking(as_, customer, full):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, notifications, proposals, requests, transitions
+from domain import amendments, availability, bookings, clock, notifications, proposals, requests, transitions
 from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed
 from extensions import db
 from models import Approval, BookingOffer, Notification, OutboxMessage, SlotClaim, Status, TimeOff
@@ -363,7 +363,7 @@ def test_after_two_agreed_moves_the_time_stands(booking, customer, professional,
 
 
 def test_moving_a_request_alone_is_no_agreed_move(request_, customer, afternoon):
-    requests.shift(request_, customer, afternoon)
+    amendments.shift(request_, customer, afternoon)
     assert proposals.moves_left(request_) == 2
 
 
@@ -571,7 +571,7 @@ def test_a_request_whose_customer_proposed_still_counts_when_it_expires(
 
 def test_moving_a_request_alone_drops_what_was_proposed(request_, customer, professional, afternoon, evening):
     proposal = proposals.propose(request_, professional, afternoon)
-    requests.shift(request_, customer, evening)
+    amendments.shift(request_, customer, evening)
     db.session.refresh(proposal)
     assert proposal.status is ProposalStatus.WITHDRAWN
     assert transitions.open_proposal(request_) is None

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from domain import availability, bookings, choices, clock, matching, places, requests, travel
+from domain import amendments, availability, bookings, choices, clock, matching, places, requests, travel
 from domain.errors import Conflict, Invalid
 from extensions import db
 from models import Booking, PinCode
@@ -110,9 +110,9 @@ def test_a_move_keeps_to_the_way(customer, other_customer, slow):
     factories.booking(customer, slow, starts_at=factories.at(13, days=1))
     booking = factories.booking(other_customer, slow, starts_at=factories.at(16, days=1), pincode=NEAR_PIN)
     with pytest.raises(Invalid, match="in time"):
-        requests.shift(booking, other_customer, factories.at(15, days=1))
+        amendments.shift(booking, other_customer, factories.at(15, days=1))
     db.session.rollback()
-    requests.shift(booking, other_customer, factories.at(15, 30, days=1))
+    amendments.shift(booking, other_customer, factories.at(15, 30, days=1))
     assert booking.starts_at == factories.at(15, 30, days=1)
 
 
@@ -121,7 +121,7 @@ def test_another_address_keeps_to_the_way(customer, other_customer, slow):
     booking = factories.booking(other_customer, slow, starts_at=factories.at(14, 30, days=1))
     far = factories.address(other_customer, pincode=NEAR_PIN)
     with pytest.raises(Invalid, match="in time"):
-        requests.edit(booking, other_customer, "", far.id)
+        amendments.edit(booking, other_customer, "", far.id)
 
 
 def test_who_can_not_get_there_is_no_match(customer, slow):

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from domain import availability, bookings, choices, clock, requests, waits
+from domain import amendments, availability, bookings, choices, clock, requests, waits
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Booking, Notification, OutboxMessage, SlotClaim, Status, Wait, WaitStatus
@@ -208,7 +208,7 @@ def test_a_booking_that_moves_frees_its_old_day(customer, busy, service):
     taker = factories.customer(name="Early Bird", email="early@example.com")
     booking = factories.booking(taker, busy, service=service, starts_at=factories.at(9, days=1))
     wait = join(customer, busy, service)
-    requests.shift(booking, taker, factories.at(9, days=2))
+    amendments.shift(booking, taker, factories.at(9, days=2))
     assert wait.status is WaitStatus.HELD
 
 
