@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
 
-from domain import availability, clock, offers, requests
+from domain import availability, clock, offers, requests, standings
 from domain.errors import Invalid
 from domain.transitions import move, reclaim, rule_for, tell
 from extensions import db
@@ -14,7 +14,7 @@ from models import Booking, Status, User
 def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
     rule = rule_for("move", booking, by)
-    connection = requests.lock(by, booking.professional_id)
+    connection = standings.lock(by, booking.professional_id)
     ends_at = starts_at + (booking.ends_at - booking.starts_at)
     _check_time(connection, by, booking, starts_at, ends_at)
     asked = []
@@ -36,13 +36,13 @@ def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
     """Change remarks and address; once accepted only the address, and only within its PIN code."""
     rule = rule_for("edit", booking, by)
     connection = db.session.connection()
-    address = requests.address(connection, by, address_id)
+    address = standings.address(connection, by, address_id)
     pending = booking.status is Status.PENDING
     if address.pincode != booking.pincode:
         if not pending or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        requests.check_reach(
-            requests.what_is_offered(connection, booking.service_id, booking.professional_id), address
+        standings.check_reach(
+            standings.what_is_offered(connection, booking.service_id, booking.professional_id), address
         )
         _check_way(connection, booking, address, booking.starts_at)
     remarks = requests.checked_remarks(remarks) if pending else booking.remarks
@@ -54,10 +54,10 @@ def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
 def _check_time(connection, by, booking, starts_at, ends_at):
     availability.check_bookable(starts_at)
     if booking.professional_id:
-        requests.what_is_offered(connection, booking.service_id, booking.professional_id)
+        standings.what_is_offered(connection, booking.service_id, booking.professional_id)
         availability.check_open(booking.professional_id, starts_at, ends_at)
         _check_way(connection, booking, booking.pin, starts_at)
-    if requests.is_busy(connection, by, starts_at, ends_at, booking.id):
+    if standings.is_busy(connection, by, starts_at, ends_at, booking.id):
         raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
 
 

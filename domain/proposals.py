@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, offers, requests
+from domain import availability, bookings, clock, offers, standings
 from domain.errors import Conflict, Invalid, InvalidTransition
 from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
@@ -192,13 +192,13 @@ def check_time(booking: Booking, by: User, starts_at: datetime) -> None:
     """
     professional, minutes = booking.professional, _minutes(booking)
     ends_at = starts_at + timedelta(minutes=minutes)
-    connection = requests.lock(booking.customer, professional.id)
+    connection = standings.lock(booking.customer, professional.id)
     availability.check_bookable(starts_at)
     if professional.approval is not Approval.APPROVED or not professional.user.active:
         raise Invalid(_("The professional cannot work for this site now. Cancel, or keep the time."))
     availability.check_open(professional.id, starts_at, ends_at)
     availability.check_way(connection, professional.id, booking.pin, starts_at, minutes, booking.id)
-    if requests.is_busy(connection, booking.customer, starts_at, ends_at, booking.id):
+    if standings.is_busy(connection, booking.customer, starts_at, ends_at, booking.id):
         if by.id == booking.customer_id:
             raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
         raise Invalid(_("The customer has another booking at that time. Choose a different time."), "starts_at")
