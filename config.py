@@ -51,6 +51,14 @@ class BookingPolicy:
     hold_minutes: int = 15
     series_days: int = 180
     prior_weight: int = 5
+    scorecard_days: int = 30
+    scorecard_sample: int = 5
+    least_acceptance: int = 50
+    least_punctuality: int = 70
+    least_completion: int = 80
+    least_rating: float = 3.0
+    punctual_minutes: int = 15
+    warning_days: int = 7
 
 
 @dataclass(frozen=True)

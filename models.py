@@ -407,9 +407,12 @@ class Professional(db.Model):
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
     # How fast they get from one job to the next, on the way as the crow flies.
     speed_kmh: Mapped[int] = mapped_column(SmallInteger, default=20)
-    # When the scorecard warned them, and from when on it pauses them (see domain.scorecards).
+    # When the scorecard warned them and of which numbers, and from when on it pauses them; what was
+    # before `counts_from` is forgiven (see domain.scorecards and domain.pauses).
     warned_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    warned_of: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     suspended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    counts_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
     rating_sum: Mapped[int] = mapped_column(Integer, default=0)
     rating_count: Mapped[int] = mapped_column(Integer, default=0)
     rank: Mapped[float] = mapped_column(Float, default=0.0)
@@ -434,6 +437,11 @@ class Professional(db.Model):
     @property
     def approved(self) -> bool:
         return self.approval is Approval.APPROVED
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody can find and book them now: by their own switch, or by the scorecard."""
+        return self.paused or self.suspended_at is not None
 
     @property
     def rating(self) -> float | None:

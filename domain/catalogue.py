@@ -56,6 +56,7 @@ _LISTED = (
         Professional.id == bindparam("professional"),
         Professional.approval == Approval.APPROVED,
         Professional.paused.is_(False),
+        Professional.suspended_at.is_(None),
         User.active.is_(True),
     )
     .options(contains_eager(Professional.user), joinedload(Professional.base))

@@ -124,7 +124,7 @@ def _professional(professional_id, by):
     found = db.session.execute(_PROFESSIONAL, {"professional": professional_id, "customer": by.id}).one_or_none()
     if found is None:
         raise NotFound(_("There is no such professional. Look for another."))
-    return found.Professional, found.Professional.paused or found.apart
+    return found.Professional, found.Professional.closed or found.apart
 
 
 def _offers(professional):

@@ -203,6 +203,7 @@ def _offered(professional_id, service_id):
             Service.retired_at.is_(None),
             Professional.approval == Approval.APPROVED,
             Professional.paused.is_(False),
+            Professional.suspended_at.is_(None),
             User.active.is_(True),
         )
     )

@@ -292,7 +292,9 @@ def upgrade():
     op.add_column("bookings", sa.Column("refunded", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
     op.add_column("professionals", sa.Column("speed_kmh", sa.SmallInteger(), nullable=False, server_default="20"))
     op.add_column("professionals", sa.Column("warned_at", sa.DateTime(timezone=True)))
+    op.add_column("professionals", sa.Column("warned_of", sa.JSON()))
     op.add_column("professionals", sa.Column("suspended_at", sa.DateTime(timezone=True)))
+    op.add_column("professionals", sa.Column("counts_from", sa.DateTime(timezone=True)))
     with op.batch_alter_table("bookings") as batch_op:
         batch_op.alter_column("cascade", server_default=None)
         batch_op.alter_column("moves", server_default=None)
@@ -334,7 +336,9 @@ def downgrade():
         batch_op.drop_column("wait_id")
     with op.batch_alter_table("professionals") as batch_op:
         batch_op.drop_constraint(op.f("ck_professionals_speed"), type_="check")
+        batch_op.drop_column("counts_from")
         batch_op.drop_column("suspended_at")
+        batch_op.drop_column("warned_of")
         batch_op.drop_column("warned_at")
         batch_op.drop_column("speed_kmh")
     with op.batch_alter_table("bookings") as batch_op:
