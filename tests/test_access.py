@@ -8,6 +8,7 @@ import pytest
 from domain import clock, files
 from extensions import db
 from models import FileKind, Notification, Status, TimeOff
+from models_lifecycle import Dispute, Outcome
 from tests import factories
 
 # In this order things are tried, so that strangers come before those whose click changes something.
@@ -32,6 +33,14 @@ TABLE = {
         GET /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/reassign
+        GET /admin/disputes
+        GET /admin/disputes/<int:booking_id>
+        GET /admin/disputes/<int:booking_id>/dismiss
+        POST /admin/disputes/<int:booking_id>/dismiss
+        GET /admin/disputes/<int:booking_id>/refund
+        POST /admin/disputes/<int:booking_id>/refund
+        GET /admin/disputes/<int:booking_id>/rework
+        POST /admin/disputes/<int:booking_id>/rework
         GET /admin/jobs
         GET /admin/people
         GET /admin/people/<int:user_id>
@@ -109,20 +118,36 @@ TABLE = {
         GET /bookings/<int:booking_id>/cancel
         POST /bookings/<int:booking_id>/cancel
         POST /bookings/<int:booking_id>/close
+        GET /bookings/<int:booking_id>/dispute
+        POST /bookings/<int:booking_id>/dispute
         GET /bookings/<int:booking_id>/edit
         POST /bookings/<int:booking_id>/edit
         GET /bookings/<int:booking_id>/move
         POST /bookings/<int:booking_id>/move
+        GET /bookings/<int:booking_id>/no-show
+        POST /bookings/<int:booking_id>/no-show
+        GET /bookings/<int:booking_id>/propose
+        POST /bookings/<int:booking_id>/propose
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/agree
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/decline
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/withdraw
         POST /bookings/<int:booking_id>/renew-code
         GET /bookings/<int:booking_id>/review
         POST /bookings/<int:booking_id>/review
     """,
     "login login 403 404 403 403 in 403": """
         POST /professional/jobs/<int:booking_id>/accept
+        POST /professional/jobs/<int:booking_id>/answer
         POST /professional/jobs/<int:booking_id>/cancel
         POST /professional/jobs/<int:booking_id>/complete
         POST /professional/jobs/<int:booking_id>/depart
+        POST /professional/jobs/<int:booking_id>/knock
+        POST /professional/jobs/<int:booking_id>/no-show
         POST /professional/jobs/<int:booking_id>/payment
+        POST /professional/jobs/<int:booking_id>/propose
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/decline
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/withdraw
         POST /professional/jobs/<int:booking_id>/reject
         POST /professional/jobs/<int:booking_id>/start
         POST /professional/reviews/<int:review_id>/reply
@@ -183,9 +208,15 @@ TABLE = {
     """,
     "login login 403 404 away 403 in 403": """
         GET /professional/jobs/<int:booking_id>
+        GET /professional/jobs/<int:booking_id>/answer
+        GET /professional/jobs/<int:booking_id>/no-show
+        GET /professional/jobs/<int:booking_id>/propose
     """,
     "login login 404 404 404 404 in in": """
         GET /files/<file_id>
+    """,
+    "login login 404 404 404 in in in": """
+        GET /evidence/<int:booking_id>
     """,
     "login login 404 404 404 in 404 404": """
         POST /notifications/<int:notification_id>/read
@@ -227,11 +258,14 @@ def make_things(cast):
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     db.session.add_all([note, away])
+    decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
+    db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
     return {
         "booking_id": booking.id,
         "review_id": review.id,
+        "proposal_id": 1,
         "notification_id": note.id,
         "time_off_id": away.id,
         "address_id": customer.addresses[0].id,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import clock
+from domain import clock, disputes, no_shows, proposals
 from extensions import db
 from models import BookingOffer, Status, TimeOff
 from tests import factories
@@ -50,8 +50,12 @@ PAGES = {
         "/bookings/{pending}",
         "/bookings/{pending}/edit",
         "/bookings/{pending}/move",
+        "/bookings/{agreed}/propose",
+        "/bookings/{proposed}",
         "/bookings/{pending}/cancel",
         "/bookings/{closed}/review",
+        "/bookings/{absent}/no-show",
+        "/bookings/{completed}/dispute",
     ),
     "professional": (
         "/profile",
@@ -65,6 +69,11 @@ PAGES = {
         "/professional/jobs/{offered}",
         "/professional/jobs/{accepted}",
         "/professional/jobs/{completed}",
+        "/professional/jobs/{agreed}/propose",
+        "/professional/jobs/{wished}",
+        "/professional/jobs/{absent}",
+        "/professional/jobs/{absent}/no-show",
+        "/professional/jobs/{disputed}/answer",
     ),
     "admin": (
         "/profile",
@@ -84,6 +93,10 @@ PAGES = {
         "/admin/bookings/{accepted}/override-code",
         "/admin/reviews",
         "/admin/audit",
+        "/admin/disputes",
+        "/admin/disputes/{answered}/rework",
+        "/admin/disputes/{answered}/refund",
+        "/admin/disputes/{answered}/dismiss",
         "/admin/jobs",
         "/service-list/categories/new",
         "/service-list/services/new",
@@ -106,7 +119,12 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "completed": factories.booking(customer, professional, status=Status.COMPLETED),
         "closed": factories.booking(customer, professional, status=Status.CLOSED),
         "offered": factories.booking(customer, None, starts_at=factories.at(15, days=2)),
+        "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
+        "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
+        "answered": factories.booking(customer, professional, status=Status.DISPUTED),
     }
+    no_shows.knock(made["absent"], professional)
+    disputes.answer(made["answered"], professional, "It was dry when I left.")
     reviewed = factories.booking(customer, professional, status=Status.CLOSED)
     factories.review(reviewed)
     theirs = factories.booking(other_customer, other_professional, address_line=SECRET)
@@ -121,6 +139,12 @@ def things(customer, professional, other_professional, unapproved_professional, 
     db.session.add(
         TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     )
+    for name, person, days in (("proposed", professional, 4), ("wished", customer, 5), ("agreed", None, 8)):
+        made[name] = factories.booking(
+            customer, professional, starts_at=factories.at(11, days=days), status=Status.ACCEPTED
+        )
+        if person:
+            proposals.propose(made[name], person, factories.at(15, days=days))
     db.session.commit()
     return {
         **{name: booking.id for name, booking in made.items()},
