@@ -41,8 +41,9 @@ def dispute(booking_id):
     form = DisputeForm()
     if form.validate_on_submit():
         with refusals(form):
-            disputes.check_number(form.evidence.data)
-            photos = [files.check(FileKind.EVIDENCE, sent.stream) for sent in form.evidence.data]
+            sent = form.evidence.data or []
+            disputes.check_number(sent)
+            photos = [files.check(FileKind.EVIDENCE, one.stream) for one in sent]
             begin_write()
             booking = bookings.get(booking_id, current_user)
             disputes.begin(booking, current_user, form.words.data or "", photos)

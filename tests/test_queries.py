@@ -22,6 +22,7 @@ from models import (
     User,
     WorkingHours,
 )
+from models_lifecycle import Dispute
 from tests import client as browser
 from tests import factories, test_access
 
@@ -79,6 +80,8 @@ def grow(size, cast, ids):
     review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
     closed = range(first, first + count, len(states))
     put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])
+    said = {"words": "It drips.", "opened_at": now, "answer": "", "reason": "", "refund": 0}
+    put(insert(Dispute), [{"booking_id": n, **said} for n in closed])
     told = [cast[who].id for who in ("customer", "pro", "admin")]
     note = {"kind": "closed", "data": {"service": "Work", "time": now.isoformat(), "name": "A"}, "created_at": now}
     put(insert(Notification), [{"user_id": n, "booking_id": first, **note} for n in told for _ in range(count // 10)])
