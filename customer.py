@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 import templating
 from auth import restrict_to
 from domain import (
+    amendments,
     bookings,
     cascades,
     catalogue,
@@ -20,6 +21,7 @@ from domain import (
     clock,
     deadlines,
     disputes,
+    favourites,
     lookups,
     proposals,
     requests,
@@ -37,6 +39,7 @@ bp = Blueprint("customer", __name__)
 restrict_to(bp, Role.CUSTOMER)
 
 MOST_ON_DASHBOARD = 20
+FAVOURITES_ON_DASHBOARD = 4
 _CARD = (joinedload(Booking.service), joinedload(Booking.professional).joinedload(Professional.user))
 # What the timeline says of each event, and of the steps that are still to come.
 PASSED = {
@@ -100,6 +103,7 @@ def dashboard():
             mine.where(_is_to_finish()).order_by(Booking.completed_at.desc(), Booking.id.desc()).limit(5)
         ).all(),
         categories=catalogue.categories(),
+        favourites=favourites.latest(current_user, FAVOURITES_ON_DASHBOARD),
         other_times=proposals.open_of(live),
     )
 
@@ -204,7 +208,7 @@ def edit(booking_id):
     form = EditForm(address_id=kept, remarks=booking.remarks)
     if form.validate_on_submit():
         with refusals(form):
-            requests.edit(booking, current_user, form.remarks.data or "", _address_id(form))
+            amendments.edit(booking, current_user, form.remarks.data or "", _address_id(form))
             db.session.commit()
             flash(_("Changed."), "success")
             return _to(booking_id)
@@ -217,7 +221,7 @@ def move(booking_id):
     form = MoveForm() if request.method == "POST" else MoveForm(request.args)
     if form.validate_on_submit():
         with refusals(form):
-            requests.shift(booking, current_user, form.starts_at.data)
+            amendments.shift(booking, current_user, form.starts_at.data)
             db.session.commit()
             flash(_("Moved. The professional has been told."), "success")
             return _to(booking_id)
@@ -327,9 +331,11 @@ def _cascade_steps(booking):
     """In a story with several professionals the titles say who is meant: {id of the event: title}."""
     if not any(event.verb == "cascade" for event in booking.events):
         return {}
-    titles = {number: _("Asked %(name)s", name=name) for number, name in cascades.asked_by(booking).items()}
+    titles = {}
     for event in booking.events:
-        if event.verb == "reject":
+        if event.verb == "cascade" and event.reason:
+            titles[event.id] = _("Asked %(name)s", name=event.reason)
+        elif event.verb == "reject":
             titles[event.id] = _("Declined by %(name)s", name=event.actor.name)
         elif event.verb == "cancel" and event.actor_id != booking.customer_id:
             titles[event.id] = _("Cancelled by %(name)s", name=event.actor.name)
@@ -339,7 +345,9 @@ def _cascade_steps(booking):
 def _step(title, at, verb, reason=""):
     note = templating.when(at)
     state = "harm" if verb in HARM else "done"
-    return {"title": title, "note": f"{note}: {reason}" if reason else note, "state": state}
+    # Whom a cascade asked is said in its title.
+    told = reason and verb != "cascade"
+    return {"title": title, "note": f"{note}: {reason}" if told else note, "state": state}
 
 
 def _is_there(address, booking):

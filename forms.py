@@ -339,6 +339,7 @@ class BookForm(PlaceForm):
     day = DateField(_l("Day"), [Optional()])
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
+    cascade = BooleanField(_l("Ask somebody else if they can’t come"))
 
 
 class MoveForm(Form):

@@ -323,7 +323,7 @@ def _job_page(booking_id, **submitted):
         booking=booking,
         mine=mine,
         story=_story(booking),
-        offer=None if mine else transitions.offer_of(booking, current_user),
+        last_of_mine=next((one.verb for one in reversed(booking.events) if one.actor_id == current_user.id), None),
         blocked=mine and blocked_pairs.is_blocked(booking, current_user),
         agreed=mine and booking.status in AGREED,
         actions=bookings.available_actions(booking, current_user),

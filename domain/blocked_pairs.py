@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, delete, exists, or_, select
 
 from domain import clock
 from domain.errors import NotAllowed, NotFound
@@ -21,9 +21,9 @@ _pairs = BlockedPair.__table__.c
 
 @dataclass(frozen=True)
 class Blocked:
-    """Somebody whom a person does not want to meet again."""
+    """Somebody whom a person does not want to meet again; `id` is that of the pair."""
 
-    user_id: int
+    id: int
     name: str
     since: datetime
 
@@ -57,22 +57,19 @@ def block(booking: Booking, by: User) -> None:
     db.session.flush()
 
 
-def unblock(other_id: int, by: User) -> None:
+def unblock(pair_id: int, by: User) -> None:
     """Take back what one said oneself; what the other side said stays. Raises NotFound."""
-    mine, theirs = _sides(by)
-    removed = db.session.execute(
-        delete(BlockedPair).where(mine == by.id, theirs == other_id, BlockedPair.by_id == by.id)
-    )
+    removed = db.session.execute(delete(BlockedPair).where(BlockedPair.id == pair_id, BlockedPair.by_id == by.id))
     if not removed.rowcount:
-        raise NotFound(_("You have not blocked this person, or have taken it back already."))
+        raise NotFound(_("You have taken this back already."))
 
 
 def blocked_by(user: User) -> list[Blocked]:
     """Those whom a person does not want to meet again, the latest first."""
-    _mine, theirs = _sides(user)
+    theirs = BlockedPair.customer_id if user.role is Role.PROFESSIONAL else BlockedPair.professional_id
     found = (
-        select(User.id, User.name, BlockedPair.created_at)
-        .join(BlockedPair, theirs == User.id)
+        select(BlockedPair.id, User.name, BlockedPair.created_at)
+        .join(User, User.id == theirs)
         .where(BlockedPair.by_id == user.id)
         .order_by(BlockedPair.id.desc())
     )
@@ -86,11 +83,8 @@ def is_blocked(booking: Booking, by: User) -> bool:
 
 def forget(user: User) -> None:
     """Of somebody who is erased nothing of this is left."""
-    db.session.execute(delete(BlockedPair).where(_is_of(user)))
-
-
-def _is_of(user):
-    return (BlockedPair.customer_id == user.id) | (BlockedPair.professional_id == user.id)
+    theirs = or_(BlockedPair.customer_id == user.id, BlockedPair.professional_id == user.id)
+    db.session.execute(delete(BlockedPair).where(theirs))
 
 
 def _pair(booking, by):
@@ -106,10 +100,3 @@ def _is_blocked_by(customer_id, professional_id, by):
         BlockedPair.by_id == by.id,
     )
     return db.session.scalar(select(exists().where(said)))
-
-
-def _sides(user):
-    """The column of a person's own side, and that of the other."""
-    if user.role is Role.PROFESSIONAL:
-        return BlockedPair.professional_id, BlockedPair.customer_id
-    return BlockedPair.customer_id, BlockedPair.professional_id

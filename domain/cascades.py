@@ -7,13 +7,13 @@ the booking stays ended, and its customer chooses among other times.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import literal, null, select, union_all
 
 from domain import availability, clock, matching, offers, start_codes
 from domain.errors import Conflict, InvalidTransition
-from domain.transitions import BLOCKING, move, rule_for, tell
+from domain.transitions import BLOCKING, let_down, move, rule_for, tell
 from extensions import db, settings
-from models import Booking, BookingOffer, Offering, User
+from models import Booking, BookingOffer, Offering, Status, User
 from models_lifecycle import BookingService
 
 # Other times are looked for from so many days before the wanted one to so many after.
@@ -46,16 +46,24 @@ def follow(booking: Booking, without: int | None = None) -> bool:
     return _offer_round(booking, rule, found) if _goes_round(booking) else _ask_next(booking, rule, found)
 
 
+def will_follow(booking: Booking) -> bool:
+    """Whether somebody else is asked as soon as the clock has seen that a request is overdue."""
+    overdue = booking.status is not booking.shown_status
+    return overdue and booking.cascade and offers.answer_by(clock.now(), booking.starts_at) > clock.now()
+
+
 def alternatives(booking: Booking) -> list[datetime]:
-    """Up to three other times nearest to the wanted one at which somebody near the customer is free."""
-    if booking.starts_at < clock.now() - STILL_WANTED:
+    """Up to three other times nearest to the wanted one at which somebody near the customer is free, when
+    they were let down and nobody else is asked."""
+    let_go = booking.shown_status is Status.EXPIRED or let_down(booking)
+    if not let_go or will_follow(booking) or booking.starts_at < clock.now() - STILL_WANTED:
         return []
-    nearby = matching.nearby(booking.service_id, booking.pin, customer_id=booking.customer_id)
+    nearby, busy = _nearby_and_busy(booking)
     if not nearby:
         return []
     first = max(clock.today(), clock.local(booking.starts_at).date() - timedelta(DAYS_BEFORE))
     days = availability.shared_slots(nearby, _minutes(booking), first, DAYS_BEFORE + DAYS_AFTER, booking.pin)
-    length, busy = booking.ends_at - booking.starts_at, _commitments(booking)
+    length = booking.ends_at - booking.starts_at
     free = [
         slot.starts_at
         for day in days
@@ -66,23 +74,6 @@ def alternatives(booking: Booking) -> list[datetime]:
     ]
     nearest = sorted(free, key=lambda start: (abs(start - booking.starts_at), start))[:MOST_ALTERNATIVES]
     return sorted(nearest)
-
-
-def asked_by(booking: Booking) -> dict[int, str]:
-    """Whom each step of a cascade asked: {id of the event: name}. A round of several has no name."""
-    steps = [event for event in booking.events if event.verb == "cascade"]
-    if not steps or _goes_round(booking):
-        return {}
-    former = (
-        select(BookingOffer.created_at, User.name)
-        .join(User, User.id == BookingOffer.professional_id)
-        .where(BookingOffer.booking_id == booking.id)
-    )
-    names = dict(db.session.execute(former).all())
-    last = steps[-1]
-    if not any(event.verb == "reassign" and event.id > last.id for event in booking.events):
-        names[last.at] = booking.professional.user.name
-    return {step.id: names[step.at] for step in steps if step.at in names}
 
 
 # -- Who is asked -----------------------------------------------------------------------------
@@ -128,8 +119,9 @@ def _ask_next(booking, rule, found):
     if successor is None:
         return False
     offers.note_former(booking)
-    move(booking, rule, None, professional_id=successor, accepted_at=None, **_afresh(booking))
     name = db.session.get_one(User, successor).name
+    # The name is kept with the step, for the customer's story; it goes when they are anonymised.
+    move(booking, rule, None, name, professional_id=successor, accepted_at=None, **_afresh(booking))
     tell([booking.customer_id], "cascaded", booking, name, former=former)
     tell([successor], "requested", booking, booking.customer.name)
     return True
@@ -157,17 +149,19 @@ def _afresh(booking):
 # -- Small print ------------------------------------------------------------------------------
 
 
-def _commitments(booking):
-    """The customer's other bookings around the time in which another is looked for."""
+def _nearby_and_busy(booking):
+    """Who near the customer does such work, and when the customer has other bookings; in one query."""
     around = timedelta(DAYS_BEFORE + DAYS_AFTER + 1)
-    found = select(Booking.starts_at, Booking.ends_at).where(
+    busy = select(Booking.starts_at, Booking.ends_at, literal(0)).where(
         Booking.customer_id == booking.customer_id,
         Booking.status.in_(BLOCKING),
         Booking.starts_at > booking.starts_at - around,
         Booking.starts_at < booking.starts_at + around,
         Booking.id != booking.id,
     )
-    return db.session.execute(found).all()
+    near = matching.nearby_ids(booking.service_id, booking.pin, customer_id=booking.customer_id).subquery()
+    rows = db.session.execute(union_all(busy, select(null(), null(), near.c.professional_id))).all()
+    return [one for *_times, one in rows if one], [(starts, ends) for starts, ends, one in rows if not one]
 
 
 def _minutes(booking):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import delete, exists, func, literal, select, union_all
+from sqlalchemy import case, delete, exists, func, literal, select, union_all
 from sqlalchemy.orm import contains_eager, joinedload
 
 from domain import availability, blocked_pairs, clock, notifications
@@ -16,15 +16,20 @@ from models_lifecycle import BlockedPair, Favourite
 
 # So many are kept: every search of their customer reads them.
 MOST = 200
-_LIKED, _APART, _UNREAD = range(3)
+_LIKED, _APART, _BLOCKED, _UNREAD = range(4)
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What a customer's own choices change about pages that everybody sees."""
+    """What choices about people change on the pages that a customer sees, by ids of professionals.
+
+    `apart` are those who do not meet the customer again, whoever said so; of them the customer has
+    `blocked` some, and knows of no others.
+    """
 
     liked: frozenset[int] = frozenset()
     apart: frozenset[int] = frozenset()
+    blocked: frozenset[int] = frozenset()
     unread: int = 0
 
 
@@ -65,6 +70,18 @@ def is_favourite(professional_id: int, by: User) -> bool:
     return db.session.scalar(select(kept))
 
 
+def latest(customer: User, most: int) -> list[Professional]:
+    """The professionals whom a customer kept last, in one query."""
+    mine = (
+        select(Professional)
+        .join(Favourite, Favourite.professional_id == Professional.id)
+        .where(Favourite.customer_id == customer.id)
+        .options(joinedload(Professional.user), joinedload(Professional.base))
+        .order_by(Favourite.created_at.desc(), Favourite.professional_id.desc())
+    )
+    return list(db.session.scalars(mine.limit(most)))
+
+
 def page_of(customer: User, after: str | None = None) -> Page:
     """A page of a customer's favourites, the latest first, in at most four queries."""
     shortest = (
@@ -90,17 +107,19 @@ def page_of(customer: User, after: str | None = None) -> Page:
 
 
 def marks(customer: User) -> Marks:
-    """The favourites and blocked pairs of a customer and their unread notifications, in one query:
-    a search has no room for more."""
+    """The favourites and blocked pairs of a customer, and the number of their unread notifications, in
+    one query: a search has no room for more."""
+    said = case((BlockedPair.by_id == customer.id, _BLOCKED), else_=_APART)
     rows = union_all(
         select(literal(_LIKED), Favourite.professional_id).where(Favourite.customer_id == customer.id),
-        select(literal(_APART), BlockedPair.professional_id).where(BlockedPair.customer_id == customer.id),
+        select(said, BlockedPair.professional_id).where(BlockedPair.customer_id == customer.id),
         select(literal(_UNREAD), notifications.UNREAD.scalar_subquery()),
     )
-    found = ([], [], [])
+    found = ([], [], [], [])
     for kind, value in db.session.connection().execute(rows, {"user": customer.id}):
         found[kind].append(value)
-    return Marks(frozenset(found[_LIKED]), frozenset(found[_APART]), found[_UNREAD][0])
+    blocked = frozenset(found[_BLOCKED])
+    return Marks(frozenset(found[_LIKED]), blocked.union(found[_APART]), blocked, found[_UNREAD][0])
 
 
 def forget(user: User) -> None:

@@ -8,7 +8,7 @@ earn visibility, and a new professional is not buried.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from domain import availability, blocked_pairs, clock, places
 from extensions import db, settings
@@ -78,8 +78,13 @@ def best(
 
 def nearby(service_id: int, pin: PinCode, *, customer_id: int) -> list[int]:
     """The best-ranked professionals who offer the service and reach the place, free or not."""
+    return list(db.session.scalars(nearby_ids(service_id, pin, customer_id=customer_id)))
+
+
+def nearby_ids(service_id: int, pin: PinCode, *, customer_id: int) -> Select:
+    """The statement of nearby(), to be a part of another."""
     reachable, _square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
-    found = (
+    return (
         select(Offering.professional_id)
         .where(
             Offering.service_id == service_id,
@@ -88,8 +93,8 @@ def nearby(service_id: int, pin: PinCode, *, customer_id: int) -> list[int]:
             ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
+        .limit(MOST_SHOWN)
     )
-    return list(db.session.scalars(found.limit(MOST_SHOWN)))
 
 
 def _score(row) -> float:

@@ -9,13 +9,15 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, clock, files, listings, places
+from domain import audit, blocked_pairs, clock, favourites, files, listings, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
     Address,
     Approval,
     Booking,
+    BookingEvent,
+    BookingOffer,
     Notification,
     Professional,
     Role,
@@ -271,6 +273,9 @@ def _erase_traces(user):
         .values(address_line="", remarks="")
         .execution_options(synchronize_session=False)
     )
+    _erase_from_stories(user)
+    favourites.forget(user)
+    blocked_pairs.forget(user)
     # Notifications carry the names of both sides; with every booking over, nobody needs them.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     db.session.execute(
@@ -290,6 +295,21 @@ def _erase_disputes(user):
         update(Dispute)
         .where(Dispute.booking_id.in_(theirs))
         .values({said: ""})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _erase_from_stories(user):
+    """The step by which a booking came to a professional carries their name."""
+    went_on = select(BookingOffer.booking_id).where(BookingOffer.professional_id == user.id)
+    had = select(Booking.id).where(Booking.professional_id == user.id)
+    db.session.execute(
+        update(BookingEvent)
+        .where(
+            BookingEvent.verb == "cascade",
+            or_(BookingEvent.booking_id.in_(went_on), BookingEvent.booking_id.in_(had)),
+        )
+        .values(reason="")
         .execution_options(synchronize_session=False)
     )
 
