@@ -93,6 +93,7 @@ def _dispute_page(booking_id):
     return render_template(
         "admin/dispute.html",
         booking=booking,
+        dispute=disputes.of(booking),
         deadlines=deadlines,
         rework_id=disputes.rework_of(booking),
         actions=bookings.available_actions(booking, current_user),

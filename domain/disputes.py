@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from domain import audit, availability, clock, files, proposals, refunds, start_codes
 from domain.errors import Invalid, InvalidTransition, NotFound
@@ -143,15 +143,10 @@ def waiting_number():
 
 
 def of(booking: Booking) -> Dispute:
-    """The dispute about a booking with its photos. Raises NotFound when there was none."""
-    found = db.session.scalar(
-        select(Dispute)
-        .where(Dispute.booking_id == booking.id)
-        .options(selectinload(Dispute.photos), joinedload(Dispute.resolved_by))
-    )
-    if found is None:
+    """The dispute about a booking. Raises NotFound when there was none."""
+    if booking.dispute is None:
         raise NotFound(_("There is no dispute about this booking."))
-    return found
+    return booking.dispute
 
 
 # -- Small print ------------------------------------------------------------------------------

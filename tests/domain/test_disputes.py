@@ -392,7 +392,9 @@ def test_it_is_done_again_at_a_time_that_can_be_booked(answered, admin, hour, mi
     assert answered.status is Status.DISPUTED
 
 
-def test_it_is_done_again_when_both_are_free(answered, admin, customer, professional, other_customer, other_professional):
+def test_it_is_done_again_when_both_are_free(
+    answered, admin, customer, professional, other_customer, other_professional
+):
     busy = factories.at(11, days=1)
     factories.booking(other_customer, professional, status=Status.ACCEPTED, starts_at=busy)
     with pytest.raises(Conflict):
