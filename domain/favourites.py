@@ -87,8 +87,11 @@ def page_of(customer: User, after: str | None = None) -> Page:
     shortest = (
         select(func.min(Service.duration_minutes))
         .join(Offering, Offering.service_id == Service.id)
-        .where(Offering.professional_id == Favourite.professional_id, Offering.listed.is_(True))
-        .where(~blocked_pairs.are_apart(customer.id, Favourite.professional_id))
+        .where(
+            Offering.professional_id == Favourite.professional_id,
+            Offering.listed.is_(True),
+            ~blocked_pairs.are_apart(customer.id, Offering.professional_id),
+        )
         .correlate(Favourite)
         .scalar_subquery()
     )

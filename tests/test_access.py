@@ -8,7 +8,7 @@ import pytest
 from domain import clock, files
 from extensions import db
 from models import FileKind, Notification, Status, TimeOff
-from models_lifecycle import Dispute, Outcome
+from models_lifecycle import BlockedPair, Dispute, Outcome
 from tests import factories
 
 # In this order things are tried, so that strangers come before those whose click changes something.
@@ -131,6 +131,8 @@ TABLE = {
         POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/agree
         POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/decline
         POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/withdraw
+        POST /blocked/<int:pair_id>/remove
+        POST /bookings/<int:booking_id>/block
         POST /bookings/<int:booking_id>/renew-code
         GET /bookings/<int:booking_id>/review
         POST /bookings/<int:booking_id>/review
@@ -148,6 +150,8 @@ TABLE = {
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/decline
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/withdraw
+        POST /professional/blocked/<int:blocked_id>/remove
+        POST /professional/jobs/<int:booking_id>/block
         POST /professional/jobs/<int:booking_id>/reject
         POST /professional/jobs/<int:booking_id>/start
         POST /professional/reviews/<int:review_id>/reply
@@ -159,8 +163,12 @@ TABLE = {
         POST /account/addresses/new
         GET /book
         POST /book
+        GET /blocked
         GET /bookings
         GET /customer-dashboard
+        GET /favourites
+        POST /favourites/<int:professional_id>
+        POST /favourites/<int:professional_id>/remove
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
@@ -171,6 +179,7 @@ TABLE = {
         POST /two-factor/select
     """,
     "login login 403 in away 403 in 403": """
+        GET /professional/blocked
         GET /professional/calendar
         GET /professional/earnings
         GET /professional/history
@@ -262,7 +271,18 @@ def make_things(cast):
     db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
+    # Each has blocked somebody else than the other: they go on meeting.
+    pairs = [
+        BlockedPair(customer_id=customer.id, professional_id=cast["other_pro"].id, by_id=customer.id),
+        BlockedPair(customer_id=cast["other_customer"].id, professional_id=pro.id, by_id=pro.id),
+    ]
+    for pair in pairs:
+        pair.created_at = clock.now()
+        db.session.add(pair)
+    db.session.commit()
     return {
+        "pair_id": pairs[0].id,
+        "blocked_id": pairs[1].id,
         "booking_id": booking.id,
         "review_id": review.id,
         "proposal_id": 1,

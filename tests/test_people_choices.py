@@ -300,7 +300,9 @@ def test_what_the_customer_cancelled_offers_nothing(browser, customer, professio
     assert "Somebody near you is free" not in browser.get(f"/bookings/{booking.id}").text
 
 
-def test_the_longest_story_fits_into_the_queries(browser, as_, customer, professional, other_professional, count_queries):
+def test_the_longest_story_fits_into_the_queries(
+    browser, as_, customer, professional, other_professional, count_queries
+):
     booking = factories.booking(customer, professional, cascade=True)
     for person in (professional, other_professional):
         as_(person).post(f"/professional/jobs/{booking.id}/reject", data={"reason": "Busy"})

@@ -22,7 +22,7 @@ from models import (
     User,
     WorkingHours,
 )
-from models_lifecycle import Dispute
+from models_lifecycle import BlockedPair, Dispute, Favourite
 from tests import client as browser
 from tests import factories, test_access
 
@@ -87,6 +87,9 @@ def grow(size, cast, ids):
     put(insert(Notification), [{"user_id": n, "booking_id": first, **note} for n in told for _ in range(count // 10)])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
+    kept = {"customer_id": one["customer_id"], "created_at": now}
+    put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
+    put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
     db.session.commit()
     db.session.expire_all()
 
@@ -157,6 +160,8 @@ def _pages(app, ids):
     yield None, f"/search?q=cleaning&{near}&day={clock.today() + timedelta(days=1)}&time=morning"
     yield "admin", "/admin/search?q=crowd"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
+    yield "customer", f"/search?q=cleaning&{near}"
+    yield "customer", f"/professionals/{ids['professional_id']}?{near}"
 
 
 def _questions(app, as_, cast, ids):

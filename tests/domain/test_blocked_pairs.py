@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from domain import blocked_pairs, bookings, choices, favourites, matching, requests, users
+from domain import amendments, blocked_pairs, bookings, choices, favourites, matching, requests, users
 from domain.errors import Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Booking, Notification, Status
@@ -112,7 +112,7 @@ def test_others_are_not_touched(met, customer, professional, other_customer, oth
 def test_what_they_have_together_goes_on(customer, professional):
     booking = factories.booking(customer, professional)
     blocked_pairs.block(booking, professional)
-    requests.shift(booking, customer, factories.at(14, days=1))
+    amendments.shift(booking, customer, factories.at(14, days=1))
     bookings.accept(booking, professional)
     assert db.session.get(Booking, booking.id).status is Status.ACCEPTED
 
