@@ -27,7 +27,8 @@ def report(booking: Booking, by: User, note: str = "") -> None:
     if customer_was_there:
         tell([booking.professional_id], "professional_absent", booking, by.name)
         tell([by.id], "absence_noted", booking, booking.professional.user.name)
-        # Somebody else may be asked for the same work from here on.
+        # Nobody else can come at a time that has passed: the customer is shown other times with somebody
+        # else (see domain.cascades.alternatives).
     else:
         tell([booking.customer_id], "customer_absent", booking, by.name)
         tell([by.id], "absence_noted", booking, booking.customer.name)

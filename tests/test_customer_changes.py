@@ -66,6 +66,14 @@ def test_nobody_came(as_, customer, late):
     assert db.session.get(Booking, late.id).total == 0
 
 
+def test_somebody_else_is_offered_for_another_time(as_, customer, other_professional, late):
+    client = as_(customer)
+    client.post(f"/bookings/{late.id}/no-show")
+    text = client.get(f"/bookings/{late.id}").text
+    assert "did not come. You owe nothing." in text
+    assert "Somebody near you is free at these times" in text
+
+
 def test_it_is_too_early_to_say_so(as_, customer, late, frozen):
     frozen.shift(timedelta(minutes=-1))
     client = as_(customer)
