@@ -71,7 +71,7 @@ RULES = (
     Rule("knock", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE)),
     Rule("no_show", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.NO_SHOW),
     Rule("no_show", Party.CUSTOMER, _from(S.ACCEPTED), S.NO_SHOW),
-    Rule("cascade", Party.CLOCK, _from(S.REJECTED, S.EXPIRED, S.CANCELLED, S.NO_SHOW), S.PENDING),
+    Rule("cascade", Party.CLOCK, _from(S.REJECTED, S.EXPIRED, S.CANCELLED), S.PENDING),
     Rule("complete", Party.PROFESSIONAL, _from(S.IN_PROGRESS), S.COMPLETED),
     Rule("record_payment", Party.PROFESSIONAL, _from(S.COMPLETED, S.CLOSED)),
     Rule("close", Party.CUSTOMER, _from(S.COMPLETED), S.CLOSED),
