@@ -42,6 +42,7 @@ WRITING_BLUEPRINTS = frozenset(
         *("customer_proposals", "professional_proposals", "customer_waits"),
         *("customer_people", "professional_people"),
         *("admin", "admin_catalogue", "admin_disputes", "admin_operations"),
+        *("admin_conduct", "professional_conduct"),
     }
 )
 STATUS_OF = {

@@ -40,6 +40,23 @@ class ReworkForm(ReasonForm):
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
 
 
+class AppealForm(Form):
+    words = TextAreaField(_l("Your side"), filters=[tidy])
+
+
+class AnswerAppealForm(Form):
+    answer = TextAreaField(_l("Your answer"), filters=[tidy])
+
+
+class SickDaysForm(Form):
+    first = DateField(_l("First day"), [InputRequired(_l("Choose a day."))])
+    last = DateField(_l("Last day"), [Optional()])
+
+
+class SickDayForm(Form):
+    day = DateField(_l("Day"), [InputRequired(_l("Choose a day."))])
+
+
 class WaitForm(Form):
     professional_id = IdField(_l("Professional"), [DataRequired(_l("Choose a professional."))])
     service_id = IdField(_l("Service"), [DataRequired(_l("Choose a service."))])

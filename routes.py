@@ -178,6 +178,7 @@ def register_routes(app: Flask) -> None:
     import account
     import admin
     import admin_catalogue
+    import admin_conduct
     import admin_disputes
     import admin_operations
     import admin_reports
@@ -188,6 +189,7 @@ def register_routes(app: Flask) -> None:
     import customer_waits
     import service_professional
     import service_professional_changes
+    import service_professional_conduct
     import service_professional_people
     import service_professional_proposals
 
@@ -195,5 +197,6 @@ def register_routes(app: Flask) -> None:
     modules += [customer, customer_changes, service_professional, service_professional_changes]
     modules += [customer_proposals, service_professional_proposals, customer_waits]
     modules += [customer_people, service_professional_people]
+    modules += [admin_conduct, service_professional_conduct]
     for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
         day=day,
         short_day=short_day,
         date=full_date,
+        as_date=date.fromisoformat,
         clock=time_of_day,
         daytime=daytime,
         when=when,
@@ -231,8 +232,8 @@ def _unread_notifications() -> int:
 def _waiting_for_admins() -> dict[str, int]:
     """The numbers in an admin's navigation, by the endpoint of the list that they lead to."""
     if "waiting_for_admins" not in g:
-        applications, open_disputes = reports.to_decide()
-        g.waiting_for_admins = {"admin.approvals": applications, "admin_disputes.disputes": open_disputes}
+        lists = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals")
+        g.waiting_for_admins = dict(zip(lists, reports.to_decide(), strict=True))
     return g.waiting_for_admins
 
 

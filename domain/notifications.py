@@ -5,7 +5,7 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domain import clock, outbox
+from domain import clock, measures, outbox
 from domain.paging import Page, keyset
 from extensions import Prepared, db
 from models import Notification, User
@@ -64,6 +64,21 @@ TEXTS = {
     "hold_lapsed": _l("The time held for you on %(time)s with %(name)s went to the next in line."),
     "approved": _l("You are approved. Customers can find and book you now."),
     "not_approved": _l("Your application was not approved: %(reason)s"),
+    "conduct_warned": _l(
+        "A warning: %(numbers)s If this is not better by %(until)s, you get no new requests. "
+        "Your scorecard shows which bookings count, and there you can appeal."
+    ),
+    "conduct_paused": _l(
+        "You get no new requests for now: %(numbers)s What you have agreed to stands. "
+        "Your scorecard shows how this ends, and there you can appeal."
+    ),
+    "conduct_cleared": _l("Your scorecard is better: the warning is withdrawn."),
+    "conduct_resumed": _l("Your scorecard is better: the pause is over, and you can get new requests."),
+    "appeal_granted": _l(
+        "Your appeal is granted: nothing stands against you, and what was before counts no more. %(reason)s"
+    ),
+    "appeal_refused": _l("Your appeal is not granted: %(reason)s"),
+    "pause_ended": _l("The site ended your pause, and you can get new requests. %(reason)s"),
 }
 
 _insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
@@ -132,4 +147,6 @@ def message(notification: Notification, show_time) -> str:
     data = dict(notification.data)
     for name in MOMENTS & data.keys():
         data[name] = show_time(datetime.fromisoformat(data[name]))
+    if "numbers" in data:
+        data["numbers"] = measures.reported(data["numbers"])
     return (str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}).rstrip()

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, blocked_pairs, clock, favourites, files, listings, places
+from domain import appeals, audit, blocked_pairs, clock, favourites, files, listings, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -276,6 +276,7 @@ def _erase_traces(user):
     _erase_from_stories(user)
     favourites.forget(user)
     blocked_pairs.forget(user)
+    appeals.forget(user)
     # Notifications carry the names of both sides; with every booking over, nobody needs them.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     db.session.execute(

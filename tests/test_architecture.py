@@ -43,6 +43,7 @@ GATED_BLUEPRINTS = {
     *("customer_people", "professional_people"),
     *("customer", "customer_changes", "professional", "professional_changes"),
     "customer_waits",
+    *("admin_conduct", "professional_conduct"),
 }
 
 INLINE = (
