@@ -39,7 +39,7 @@ UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
         *("customer", "customer_changes", "professional", "professional_changes", "account"),
-        *("customer_proposals", "professional_proposals", "customer_waits"),
+        *("customer_proposals", "professional_proposals", "customer_waits", "customer_series", "professional_series"),
         *("customer_people", "professional_people"),
         *("admin", "admin_catalogue", "admin_disputes", "admin_operations"),
         *("admin_conduct", "professional_conduct"),

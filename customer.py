@@ -33,6 +33,7 @@ from domain.paging import keyset
 from domain.transitions import BLOCKING, IN_TOUCH, rule_for
 from extensions import db, settings
 from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals
+from forms_lifecycle import EVERY
 from models import Booking, Professional, Role, Status, reference_of
 
 bp = Blueprint("customer", __name__)
@@ -158,6 +159,7 @@ def request_booking():
                 form.remarks.data or "",
                 form.key.data or None,
                 form.cascade.data,
+                _more(form),
             )
             db.session.commit()
             flash(_("Requested. Your reference is %(reference)s.", reference=reference_of(booking_id)), "success")
@@ -175,14 +177,25 @@ def _book_page(form):
         form.address_id.data,
         form.pincode.data or "",
         form.line.data or "",
+        _more(form),
     )
     if form.address_id.data is None and offered.address_id is not None:
         # An address that a link writes out is one of the customer's own.
         form.address_id.data, form.line.data, form.pincode.data = offered.address_id, None, None
     page = render_template(
-        "customer/book.html", form=form, choices=offered, policy=settings.policy, late_fee=settings.late_fee
+        "customer/book.html",
+        form=form,
+        choices=offered,
+        policy=settings.policy,
+        late_fee=settings.late_fee,
+        every=EVERY,
     )
     return page, _status(form)
+
+
+def _more(form):
+    """The further services of the visit; the first one may be ticked among them too."""
+    return tuple(one for one in form.more.data or () if one != form.service_id.data)
 
 
 def _address_id(form):

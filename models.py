@@ -711,6 +711,9 @@ class Series(db.Model):
     every: Mapped[Every] = mapped_column(enum_column(Every, "every"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     bookings: Mapped[list["Booking"]] = relationship(order_by="Booking.starts_at", back_populates="series")
+    customer: Mapped[User] = relationship()
+    professional: Mapped[Professional] = relationship()
+    service: Mapped[Service] = relationship()
 
 
 class BookingLine(db.Model):

@@ -186,16 +186,19 @@ def register_routes(app: Flask) -> None:
     import customer_changes
     import customer_people
     import customer_proposals
+    import customer_series
     import customer_waits
     import service_professional
     import service_professional_changes
     import service_professional_conduct
     import service_professional_people
     import service_professional_proposals
+    import service_professional_series
 
     modules = [account, admin, admin_catalogue, admin_disputes, admin_operations, admin_reports]
     modules += [customer, customer_changes, service_professional, service_professional_changes]
     modules += [customer_proposals, service_professional_proposals, customer_waits]
+    modules += [customer_series, service_professional_series]
     modules += [customer_people, service_professional_people]
     modules += [admin_conduct, service_professional_conduct]
     for blueprint in (bp, *(module.bp for module in modules)):

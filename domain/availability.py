@@ -102,6 +102,20 @@ def shared_slots(
     return [_shared_day(theirs, from_day + timedelta(n), duration_minutes) for n in range(days)]
 
 
+def free_among(professional_id: int, starts: list[datetime], duration_minutes: int, at) -> set[datetime]:
+    """Those of some starts, in order, at which a professional is free, in two queries; however far
+    ahead they are."""
+    first, last = clock.local(starts[0]).date(), clock.local(starts[-1]).date()
+    [theirs] = calendars.read([professional_id], first, (last - first).days + 1, at=at).values()
+    length = _length(duration_minutes)
+    return {
+        start
+        for start in starts
+        if bucket_of(start) in _starts(theirs, clock.local(start).date(), duration_minutes)
+        and _unclaimed(theirs, bucket_of(start), length)
+    }
+
+
 def next_slots(durations: dict[int, int], at=None) -> dict[int, datetime | None]:
     """The next free start within 14 days of each professional, given {id: minutes of work}.
 
@@ -160,7 +174,7 @@ def refuse_closed(openness, starts_at: datetime) -> None:
         raise Invalid(_("The professional is away at that time. Choose another day."), "starts_at")
 
 
-def check_bookable(starts_at: datetime) -> None:
+def check_bookable(starts_at: datetime, horizon_days: int | None = None) -> None:
     """Raises Invalid when a start is past, inside the lead time or beyond the horizon."""
     policy = settings.policy
     now = clock.now()
@@ -171,9 +185,10 @@ def check_bookable(starts_at: datetime) -> None:
             _("That is too soon: choose a time at least %(minutes)s minutes from now.", minutes=policy.lead_minutes),
             "starts_at",
         )
-    if starts_at > now + timedelta(days=policy.horizon_days):
+    horizon_days = horizon_days or policy.horizon_days
+    if starts_at > now + timedelta(days=horizon_days):
         raise Invalid(
-            _("That is too far ahead: choose a time within the next %(days)s days.", days=policy.horizon_days),
+            _("That is too far ahead: choose a time within the next %(days)s days.", days=horizon_days),
             "starts_at",
         )
 

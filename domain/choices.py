@@ -1,6 +1,6 @@
 """What a customer can choose from before they book: services, days, times, places, and the price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
@@ -64,6 +64,7 @@ class Choices:
     closed: bool
     offers: list[Offer]
     offer: Offer | None
+    extras: tuple[Offer, ...]
     addresses: list[Address]
     address_id: int | None
     pin: PinCode | None
@@ -71,11 +72,17 @@ class Choices:
 
     @property
     def quote(self) -> pricing.Quote | None:
-        return pricing.quote(self.offer.service.name, self.offer.price) if self.offer else None
+        if self.offer is None:
+            return None
+        return pricing.quote_visit([(one.service.name, one.price) for one in (self.offer, *self.extras)])
+
+    @property
+    def minutes(self) -> int:
+        return sum(one.service.duration_minutes for one in (self.offer, *self.extras))
 
     @property
     def ends_at(self) -> datetime:
-        return self.times.starts_at + timedelta(minutes=self.offer.service.duration_minutes)
+        return self.times.starts_at + timedelta(minutes=self.minutes)
 
     @property
     def free_until(self) -> datetime:
@@ -92,6 +99,7 @@ def before_booking(
     address_id: int | None = None,
     pincode: str = "",
     line: str = "",
+    more: tuple[int, ...] = (),
 ) -> Choices:
     """What can be booked, in at most six queries. Raises NotFound for an unknown professional."""
     professional, closed = _professional(professional_id, by) if professional_id else (None, False)
@@ -99,12 +107,13 @@ def before_booking(
     offer = next((one for one in offers if one.service.id == service_id), None)
     if offer is None and service_id is None and len(offers) == 1:
         offer = offers[0]
+    extras = _extras(offers, offer, more) if professional else ()
     addresses = users.addresses_of(by)
     address_id = address_id or _known(addresses, line, pincode)
     pin = _pin(addresses, address_id, pincode)
-    days = [] if closed else _days(by, professional, offer, pin)
+    days = [] if closed else _days(by, professional, offer, extras, pin)
     return Choices(
-        professional, closed, offers, offer, addresses, address_id, pin, _looked_at(days, day, starts_at)
+        professional, closed, offers, offer, extras, addresses, address_id, pin, _looked_at(days, day, starts_at)
     )
 
 
@@ -116,7 +125,14 @@ def before_moving(booking: Booking, day: date | None = None, starts_at: datetime
     else:
         nearby = matching.nearby(booking.service_id, booking.pin, customer_id=booking.customer_id)
         days = availability.shared_slots(nearby, minutes, clock.today(), DAYS, booking.pin)
+    days = [_without(one, booking.starts_at) for one in days]
     return _looked_at(days, day or clock.local(booking.starts_at).date(), starts_at)
+
+
+def _without(day, starts_at):
+    """A day on which one start is not to be had: the booking has it already."""
+    slots = (replace(slot, taken=True) if slot.starts_at == starts_at else slot for slot in day.slots)
+    return replace(day, slots=tuple(slots))
 
 
 def _professional(professional_id, by):
@@ -149,10 +165,16 @@ def _pin(addresses, address_id, pincode):
     return addresses[0].pin if addresses else None
 
 
-def _days(by, professional, offer, pin):
+def _extras(offers, offer, more):
+    """What else is chosen for the visit, in the order of the choice."""
+    known = {one.service.id: one for one in offers if one is not offer}
+    return tuple(known[one] for one in more if one in known)
+
+
+def _days(by, professional, offer, extras, pin):
     if offer is None:
         return []
-    minutes = offer.service.duration_minutes
+    minutes = sum(one.service.duration_minutes for one in (offer, *extras))
     if professional:
         hold = waits.held(by, professional.id)
         return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin, -hold.id if hold else 0)

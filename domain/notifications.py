@@ -20,6 +20,7 @@ MOMENTS = frozenset({"time", "new_time", "until"})
 # name and the start.
 TEXTS = {
     "requested": _l("%(name)s asks for %(service)s on %(time)s. Answer before the request expires."),
+    "series_requested": _l("%(name)s asks for %(service)s %(count)s times, from %(time)s on. Answer them together."),
     "offered": _l("%(service)s on %(time)s is on offer: the first to accept gets it."),
     "accepted": _l("%(name)s accepted %(service)s on %(time)s."),
     "rejected": _l("%(name)s declined %(service)s on %(time)s: %(reason)s"),

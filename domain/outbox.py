@@ -33,6 +33,7 @@ USUAL = dict.fromkeys(Topic, (Channel.MAIL,)) | {Topic.PROGRESS: ()}
 ESSENTIAL = frozenset({Topic.ACCOUNT, Topic.BOOKINGS})
 TOPIC_OF = {
     "requested": Topic.BOOKINGS,
+    "series_requested": Topic.BOOKINGS,
     "offered": Topic.BOOKINGS,
     "accepted": Topic.BOOKINGS,
     "rejected": Topic.BOOKINGS,

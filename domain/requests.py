@@ -48,6 +48,7 @@ _add_booking = Prepared(
     "code_salt",
     "cascade",
     "moves",
+    "series_id",
 )
 _add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
 _add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
@@ -64,6 +65,7 @@ class _Wish(NamedTuple):
     starts_at: datetime
     minutes: int
     address: object
+    series_id: int | None
 
     @property
     def ends_at(self) -> datetime:
@@ -86,13 +88,14 @@ def request(
     key: str | None = None,
     cascade: bool = False,
     more: tuple[int, ...] = (),
+    series_id: int | None = None,
 ) -> int:
     """Ask for a slot and take it; answer the booking's id.
 
     Without `professional_id` the booking is offered to the best matches and no slot is taken until
     one accepts; otherwise `cascade` says that others may be asked after that one, and `more` are
-    further services of theirs in the same visit. The same `key` with the same wish answers the first
-    booking again.
+    further services of theirs in the same visit; `series_id` is the series it belongs to. The same
+    `key` with the same wish answers the first booking again.
     Raises Invalid with the field at fault, and Conflict when the slot is somebody else's.
     """
     if by.role is not Role.CUSTOMER:
@@ -114,14 +117,16 @@ def request(
     if professional_id and offered.apart:
         raise standings.takes_no_bookings()
     extras = standings.extras(connection, professional_id, service_id, more) if more else ()
-    wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id)
+    wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id)
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
     booking_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
     if extras:
         _write_services(connection, booking_id, service_id, offered, extras)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes, swept=True)
-        _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
+        # Of a series the professional is told once (see domain.series).
+        if series_id is None:
+            _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
         offers.make(booking_id, [match.professional_id for match in asked])
         _notify([match.professional_id for match in asked], "offered", booking_id, wish, by)
@@ -134,13 +139,15 @@ def request(
 # -- What is checked --------------------------------------------------------------------------
 
 
-def _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id):
+def _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id):
     services = (offered, *extras)
     minutes = sum(one.duration_minutes for one in services)
-    place = standings.standing(connection, by, offered, professional_id, starts_at, minutes, address_id)
+    place = standings.standing(
+        connection, by, offered, professional_id, starts_at, minutes, address_id, in_series=series_id is not None
+    )
     priced = pricing.quote_visit([(one.name, one.price) for one in services])
     name = f"{offered.name} + {len(extras)}" if extras else offered.name
-    return _Wish(professional_id, service_id, priced, name, starts_at, minutes, place)
+    return _Wish(professional_id, service_id, priced, name, starts_at, minutes, place, series_id)
 
 
 def candidates(by: User, service_id: int, address, starts_at: datetime, ends_at: datetime) -> list[matching.Candidate]:
@@ -195,6 +202,7 @@ def _write(connection, by, wish, remarks, now, cascade):
             "code_salt": new_salt(),
             "cascade": cascade,
             "moves": 0,
+            "series_id": wish.series_id,
         },
     ).scalar_one()
     _add_lines(

@@ -105,7 +105,7 @@ _EXTRAS = (
 _COMMITMENTS = (
     # The state is in the filter and not in the condition, where it would draw SQLite to the index of
     # everybody's unanswered requests.
-    select(func.count().filter(UNANSWERED, _bookings.c.respond_by > bindparam("now")))
+    select(func.count().filter(UNANSWERED, _bookings.c.respond_by > bindparam("now"), _bookings.c.series_id.is_(None)))
     .where(_bookings.c.customer_id == bindparam("customer"), _bookings.c.starts_at > bindparam("now"))
     .scalar_subquery()
     .label("unanswered"),
@@ -181,10 +181,20 @@ def extras(connection, professional_id: int | None, service_id: int, more: tuple
 
 
 def standing(
-    connection, by: User, offered, professional_id: int | None, starts_at: datetime, minutes: int, address_id: int
+    connection,
+    by: User,
+    offered,
+    professional_id: int | None,
+    starts_at: datetime,
+    minutes: int,
+    address_id: int,
+    in_series: bool = False,
 ):
-    """The address, and that nothing is in the way of a time there. Raises Invalid with the field at fault."""
-    availability.check_bookable(starts_at)
+    """The address, and that nothing is in the way of a time there. Raises Invalid with the field at fault.
+
+    Visits of a series may lie farther ahead, and do not count as unanswered requests.
+    """
+    availability.check_bookable(starts_at, settings.policy.series_days if in_series else None)
     ends_at = starts_at + timedelta(minutes=minutes)
     if ends_at - starts_at > LONGEST:
         raise Invalid(_("That is more than twelve hours of work. Book two visits."), "service_id")
@@ -200,7 +210,11 @@ def standing(
         check_reach(offered, found)
         availability.refuse_closed(found, starts_at)
         availability.check_way(connection, professional_id, found, starts_at, minutes)
-    _check_commitments(found)
+    if found.unanswered >= settings.policy.max_unanswered and not in_series:
+        most = settings.policy.max_unanswered
+        raise Invalid(_("You have %(most)s unanswered requests. Wait for an answer or cancel one.", most=most))
+    if found.overlaps:
+        raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
     return found
 
 
@@ -248,14 +262,6 @@ def _commitment_parameters(by, starts_at, ends_at, except_for=0):
         "not_before": starts_at - LONGEST,
         "except_for": except_for,
     }
-
-
-def _check_commitments(standing):
-    most = settings.policy.max_unanswered
-    if standing.unanswered >= most:
-        raise Invalid(_("You have %(most)s unanswered requests. Wait for an answer or cancel one.", most=most))
-    if standing.overlaps:
-        raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
 
 
 def _no_such_address():

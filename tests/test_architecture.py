@@ -20,6 +20,7 @@ LAYERS = (
     ("forms",),
     ("templating",),
     ("identity",),
+    ("fields",),
     ("domain",),
     ("models",),
     ("delivery",),
@@ -44,6 +45,8 @@ GATED_BLUEPRINTS = {
     *("customer", "customer_changes", "professional", "professional_changes"),
     "customer_waits",
     *("admin_conduct", "professional_conduct"),
+    "customer_series",
+    "professional_series",
 }
 
 INLINE = (
