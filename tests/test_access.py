@@ -274,7 +274,7 @@ def make_things(cast):
     # Each has blocked somebody else than the other: they go on meeting.
     pairs = [
         BlockedPair(customer_id=customer.id, professional_id=cast["other_pro"].id, by_id=customer.id),
-        BlockedPair(customer_id=cast["other_customer"].id, professional_id=pro.id, by_id=pro.id),
+        BlockedPair(customer_id=cast["blocked"].id, professional_id=pro.id, by_id=pro.id),
     ]
     for pair in pairs:
         pair.created_at = clock.now()
