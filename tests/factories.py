@@ -183,6 +183,14 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
     return made
 
 
+def happened(booking: Booking, verb: str, by: User | None, moment: datetime, source: Status | None = None) -> None:
+    """A step of a booking as its verb would have written it down."""
+    event = BookingEvent(
+        booking_id=booking.id, verb=verb, actor_id=by and by.id, at=moment, from_status=source, to_status=booking.status
+    )
+    _saved(event)
+
+
 def offered(booking: Booking, *people: User) -> None:
     """Offer a booking for any professional to some, best first."""
     for position, person in enumerate(people, 1):
