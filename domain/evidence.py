@@ -61,7 +61,7 @@ def bundle(booking_id: int, by: User) -> Bundle:
     known = {
         "booking": booking,
         "happenings": [one for one in map(_for(booking, by), booking.events) if one],
-        "proposals": [(one, _name(one.by, booking, by)) for one in _proposals(booking)],
+        "proposals": [(one, _name(one.by, booking, by)) for one in booking.proposals],
         "told": _told(booking, by),
         "photos": [_embedded(photo) for photo in booking.dispute.photos] if booking.dispute else [],
         "customer_phone": booking.customer.phone if theirs else None,
@@ -94,6 +94,7 @@ def _whole(booking_id, by):
                 joinedload(Booking.lines),
                 joinedload(Booking.payments),
                 joinedload(Booking.refunds),
+                selectinload(Booking.proposals).joinedload(Proposal.by),
                 selectinload(Booking.events).joinedload(BookingEvent.actor),
                 joinedload(Booking.dispute).options(
                     joinedload(Dispute.photos).joinedload(DisputePhoto.file), joinedload(Dispute.resolved_by)
@@ -130,11 +131,6 @@ def _name(actor, booking, by):
         return actor.name
     # Another professional had the booking before, or it was offered to them.
     return _("the site") if actor.is_admin else _("another professional")
-
-
-def _proposals(booking):
-    found = select(Proposal).where(Proposal.booking_id == booking.id).options(joinedload(Proposal.by))
-    return list(db.session.scalars(found.order_by(Proposal.id)))
 
 
 def _told(booking, by):
