@@ -23,8 +23,8 @@ MOST_PAGES = 80
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
     "anonymous": ("public", "auth"),
-    "customer": ("customer",),
-    "professional": ("professional",),
+    "customer": ("customer", "customer_proposals"),
+    "professional": ("professional", "professional_proposals"),
     "admin": ("admin", "admin_catalogue", "admin_reports"),
 }
 # Parts of pages, files, and ways through that show nothing of their own.
