@@ -8,7 +8,7 @@ import pytest
 from domain import clock, files
 from extensions import db
 from models import FileKind, Notification, Status, TimeOff
-from models_lifecycle import BlockedPair, Dispute, Outcome
+from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
 from tests import factories
 
 # In this order things are tried, so that strangers come before those whose click changes something.
@@ -20,6 +20,10 @@ PEOPLE = ("anonymous", "blocked", "other_customer", "other_pro", "unapproved", "
 TABLE = {
     "login login 403 403 403 403 403 in": """
         GET /admin-dashboard
+        GET /admin/appeals
+        GET /admin/appeals/<int:appeal_id>
+        POST /admin/appeals/<int:appeal_id>/grant
+        POST /admin/appeals/<int:appeal_id>/refuse
         GET /admin/approvals
         GET /admin/approvals/<int:professional_id>
         POST /admin/approvals/<int:professional_id>/approve
@@ -49,6 +53,11 @@ TABLE = {
         GET /admin/people/<int:user_id>/block
         POST /admin/people/<int:user_id>/block
         POST /admin/people/<int:user_id>/unblock
+        GET /admin/professionals/<int:professional_id>/end-pause
+        POST /admin/professionals/<int:professional_id>/end-pause
+        GET /admin/professionals/<int:professional_id>/scorecard
+        POST /admin/professionals/<int:professional_id>/sick-days
+        POST /admin/professionals/<int:professional_id>/sick-days/remove
         GET /admin/reviews
         GET /admin/reviews/<int:review_id>/hide
         POST /admin/reviews/<int:review_id>/hide
@@ -186,6 +195,8 @@ TABLE = {
         GET /professional/hours
         GET /professional/requests
         GET /professional/reviews
+        GET /professional/scorecard
+        GET /professional/scorecard/appeal
     """,
     "login login 403 in in 403 in 403": """
         GET /professional-dashboard
@@ -201,6 +212,7 @@ TABLE = {
     "login login 403 in 403 403 in 403": """
         POST /professional/hours
         POST /professional/pause
+        POST /professional/scorecard/appeal
         POST /professional/time-off
     """,
     "away away away away away away away away": """
@@ -269,6 +281,9 @@ def make_things(cast):
     db.session.add_all([note, away])
     decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
     db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
+    appeal = Appeal(professional_id=pro.id, words="I was in hospital.", created_at=clock.now())
+    pro.professional.warned_at, pro.professional.warned_of = clock.now(), ["acceptance"]
+    db.session.add(appeal)
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
     # Each has blocked somebody else than the other: they go on meeting.
@@ -281,6 +296,7 @@ def make_things(cast):
         db.session.add(pair)
     db.session.commit()
     return {
+        "appeal_id": appeal.id,
         "pair_id": pairs[0].id,
         "blocked_id": pairs[1].id,
         "booking_id": booking.id,

@@ -10,6 +10,7 @@ import pytest
 from domain import clock, disputes, no_shows, proposals
 from extensions import db
 from models import BookingOffer, Status, TimeOff
+from models_lifecycle import Appeal, SickDay
 from tests import factories
 
 MEGABYTE = 1024 * 1024
@@ -78,6 +79,7 @@ PAGES = {
         "/professional/jobs/{absent}",
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
+        "/professional/scorecard/appeal",
     ),
     "admin": (
         "/profile",
@@ -98,6 +100,9 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/disputes",
+        "/admin/appeals/{appeal}",
+        "/admin/professionals/{professional}/scorecard",
+        "/admin/professionals/{unapproved}/end-pause",
         "/admin/disputes/{answered}/rework",
         "/admin/disputes/{answered}/refund",
         "/admin/disputes/{answered}/dismiss",
@@ -129,6 +134,13 @@ def things(customer, professional, other_professional, unapproved_professional, 
     }
     no_shows.knock(made["absent"], professional)
     disputes.answer(made["answered"], professional, "It was dry when I left.")
+    for warned in (professional.professional, unapproved_professional.professional):
+        warned.warned_at, warned.warned_of = clock.now(), ["rating"]
+    # Who is paused can't be booked, and others below are to book the professional.
+    unapproved_professional.professional.suspended_at = clock.now()
+    appeal = Appeal(professional_id=other_professional.id, words="I was in hospital.", created_at=clock.now())
+    sick = SickDay(professional_id=professional.id, day=clock.today(), marked_by_id=1, marked_at=clock.now())
+    db.session.add_all([appeal, sick])
     reviewed = factories.booking(customer, professional, status=Status.CLOSED)
     factories.review(reviewed)
     theirs = factories.booking(other_customer, other_professional, address_line=SECRET)
@@ -153,6 +165,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
     return {
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
+        "appeal": appeal.id,
         "professional": professional.id,
         "unapproved": unapproved_professional.id,
         "customer": customer.id,

@@ -22,7 +22,7 @@ from models import (
     User,
     WorkingHours,
 )
-from models_lifecycle import BlockedPair, Dispute, Favourite
+from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite
 from tests import client as browser
 from tests import factories, test_access
 
@@ -77,6 +77,12 @@ def grow(size, cast, ids):
     )
     event = {"verb": "request", "to_status": "pending", "at": now, "actor_id": one["customer_id"]}
     put(insert(BookingEvent), [{"booking_id": first + n, **event} for n in range(count)])
+    for verb in ("accept", "start", "complete"):
+        step = {"verb": verb, "to_status": verb, "at": now, "actor_id": one["professional_id"]}
+        put(insert(BookingEvent), [{"booking_id": first + n, **step} for n in range(count)])
+    appeal = {"professional_id": one["professional_id"], "words": "I was ill.", "created_at": now}
+    decided = {"granted": False, "answer": "No.", "answered_at": now, "answered_by_id": cast["admin"].id}
+    put(insert(Appeal), [{**appeal, **decided} for _ in range(count // 50)])
     review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
     closed = range(first, first + count, len(states))
     put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])
@@ -159,6 +165,7 @@ def _pages(app, ids):
         yield None, f"/search?q=cleaning&{near}&sort={sort}"
     yield None, f"/search?q=cleaning&{near}&day={clock.today() + timedelta(days=1)}&time=morning"
     yield "admin", "/admin/search?q=crowd"
+    yield "admin", "/admin/appeals?show=answered"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"
     yield "customer", f"/professionals/{ids['professional_id']}?{near}"
