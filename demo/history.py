@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from demo.people import Cast, Worker
 from demo.timeline import Script, Timeline
-from domain import amendments, availability, bookings, clock, places, requests, reviews
+from domain import amendments, availability, bookings, clock, disputes, no_shows, places, requests, reviews
 from domain.errors import Invalid
 from extensions import db, settings
 from models import Booking, OfferStatus, PaymentMethod, Review, Status
@@ -19,7 +19,7 @@ PAST_DAYS = 90
 TRIES = 60
 HOURS = (8, 9, 10, 10, 11, 12, 14, 15, 16, 17, 18)
 LEADS = (0, 0, 1, 1, 1, 2, 2, 3, 4, 6)
-# Of 600 bookings; the rest are done, paid and closed. no_show and disputed have no verbs yet.
+# Of 600 bookings; the rest are done, paid and closed.
 FATES = {
     "pending": 22,
     "accepted": 54,
@@ -35,6 +35,10 @@ FATES = {
     "reassigned": 3,
     "started without code": 2,
     "moved": 8,
+    "customer absent": 4,
+    "professional absent": 2,
+    "disputed": 4,
+    "settled": 5,
     "for anyone": 48,
 }
 # What the three guests find: fate, customer, professional, first start in hours from now or days before.
@@ -120,7 +124,7 @@ def _window(rng, now, fate, day):
         return now - 7 * hour, now + hour / 6, now + hour * 1.3
     if fate == "in_progress":
         return now - 8 * hour, now - hour * 0.6, now - hour / 30
-    if fate == "completed":
+    if fate in ("completed", "disputed"):
         opens = now - rng.uniform(5, 20) * hour
         return opens - 24 * hour, opens, now - 4 * hour
     if fate == "paid today":
@@ -168,6 +172,9 @@ def _life(cast: Cast, plan: Plan) -> Script:
     if plan.fate.startswith("cancelled"):
         yield from _cancellation(cast, plan, booking)
         return
+    if plan.fate.endswith("absent"):
+        yield from _absence(cast, plan, booking)
+        return
     if plan.fate == "reassigned":
         yield clock.now() + timedelta(minutes=30)
         _reassign(cast, booking)
@@ -208,6 +215,18 @@ def _cancellation(cast, plan, booking):
     bookings.cancel(booking, by, cast.words.reason(by.role.value))
 
 
+def _absence(cast, plan, booking):
+    """Nobody opens, or nobody comes."""
+    patience = timedelta(minutes=settings.policy.no_show_minutes + plan.rng.randint(2, 15))
+    absent = plan.fate.split()[0]
+    by = cast.clients[booking.customer_id].user if absent == "professional" else _worker(cast, booking)
+    if absent == "customer":
+        yield booking.starts_at + timedelta(minutes=plan.rng.randint(-3, 10))
+        no_shows.knock(booking, by)
+    yield booking.starts_at + patience
+    no_shows.report(booking, by, cast.words.reason(f"{absent}_absent"))
+
+
 def _work(cast, plan, booking):
     """On the way, there, done and paid, as far as the fate goes."""
     rng = plan.rng
@@ -236,6 +255,9 @@ def _aftermath(cast, plan, booking):
         bookings.record_payment(booking, _worker(cast, booking), rng.choice((PaymentMethod.CASH, PaymentMethod.UPI)))
     if plan.fate == "completed":
         return
+    if plan.fate in ("disputed", "settled"):
+        yield from _dispute(cast, plan, booking)
+        return
     if plan.fate == "paid today" or rng.random() < 0.6:
         yield clock.now() + timedelta(minutes=10 if plan.fate == "paid today" else rng.randint(10, 700))
         bookings.close(booking, cast.clients[booking.customer_id].user)
@@ -245,6 +267,25 @@ def _aftermath(cast, plan, booking):
     guest = plan.customer or plan.professional
     if plan.fate != "unreviewed" and rng.random() < (0.9 if guest else 0.75):
         yield from _review(cast, plan, booking)
+
+
+def _dispute(cast, plan, booking):
+    """Something was wrong; what is older is answered and decided."""
+    rng = plan.rng
+    yield clock.now() + timedelta(minutes=rng.randint(20, 120))
+    disputes.begin(booking, cast.clients[booking.customer_id].user, cast.words.dispute("customer"))
+    if plan.fate == "settled" or rng.random() < 0.5:
+        yield clock.now() + timedelta(minutes=rng.randint(15, 60))
+        disputes.answer(booking, _worker(cast, booking), cast.words.dispute("professional"))
+    if plan.fate == "disputed":
+        return
+    yield clock.now() + timedelta(hours=rng.uniform(2, 20))
+    if rng.random() < 0.3:
+        disputes.dismiss(booking, cast.admin, cast.words.dispute("dismissed"))
+    else:
+        # In whole rupees, a fifth to a half of it.
+        part = booking.total * rng.randint(20, 50) // 100
+        disputes.refund(booking, cast.admin, cast.words.dispute("refund"), max(part - part % 100, 100))
 
 
 def _review(cast, plan, booking):
