@@ -105,7 +105,7 @@ def unmark_sick(professional_id):
 def end_pause(professional_id):
     professional = professionals.get(professional_id)
     name = professional.user.name
-    g.page_now = lambda: _scorecard_page(professionals.get(professional_id))
+    g.page_now = lambda: _scorecard_page(professional)
     appeals.check_paused(professional)
     form = ReasonForm()
     if form.validate_on_submit():
