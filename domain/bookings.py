@@ -241,8 +241,11 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
     rule = rule_for("cancel", booking, by)
     reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
     fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
-    others = _people(booking)
+    asked = [] if booking.professional_id else offers.open_to(booking)
+    others = [*_people(booking), *asked]
     move(booking, rule, by, reason, where=(Booking.paid == booking.paid,))
+    if asked:
+        offers.settle(booking, by)
     if rule.by is Party.PROFESSIONAL and cascades.follow(booking):
         return
     for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
@@ -292,6 +295,7 @@ def replacements(booking: Booking) -> list[matching.Candidate]:
         booking.ends_at,
         (booking.professional_id or 0,),
         customer_id=booking.customer_id,
+        visit=booking.id,
     )
 
 

@@ -5,6 +5,7 @@ that was never asked for it; a booking for any professional goes to the next fiv
 the booking stays ended, and its customer chooses among other times.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import literal, null, select, union_all
@@ -13,7 +14,7 @@ from domain import availability, clock, matching, offers, start_codes
 from domain.errors import Conflict, InvalidTransition
 from domain.transitions import BLOCKING, let_down, move, rule_for, tell
 from extensions import db, settings
-from models import Booking, BookingOffer, Offering, Status, User
+from models import Booking, BookingOffer, Status, User
 from models_lifecycle import BookingService
 
 # Other times are looked for from so many days before the wanted one to so many after.
@@ -21,6 +22,15 @@ DAYS_BEFORE, DAYS_AFTER = 3, 7
 MOST_ALTERNATIVES = 3
 # So long after the wanted time a customer may still look for another.
 STILL_WANTED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another time; of any professional, or of a named one who does all of a visit."""
+
+    starts_at: datetime
+    professional_id: int | None
+    more: tuple[int, ...]
 
 
 def follow(booking: Booking, without: int | None = None) -> bool:
@@ -41,8 +51,9 @@ def follow(booking: Booking, without: int | None = None) -> bool:
         booking.ends_at,
         tuple(passed_over),
         customer_id=booking.customer_id,
+        visit=booking.id,
     )
-    found = _who_do_all(booking, [candidate.professional_id for candidate in found])
+    found = [candidate.professional_id for candidate in found]
     return _offer_round(booking, rule, found) if _goes_round(booking) else _ask_next(booking, rule, found)
 
 
@@ -52,28 +63,28 @@ def will_follow(booking: Booking) -> bool:
     return overdue and booking.cascade and offers.answer_by(clock.now(), booking.starts_at) > clock.now()
 
 
-def alternatives(booking: Booking) -> list[datetime]:
+def alternatives(booking: Booking) -> list[Alternative]:
     """Up to three other times nearest to the wanted one at which somebody near the customer is free, when
     they were let down and nobody else is asked."""
     let_go = booking.shown_status is Status.EXPIRED or let_down(booking)
     if not let_go or will_follow(booking) or booking.starts_at < clock.now() - STILL_WANTED:
         return []
-    nearby, busy = _nearby_and_busy(booking)
-    if not nearby:
-        return []
+    nearby, more, busy = _around(booking)
+    # A visit for several services is booked with one professional.
+    named = nearby[0] if nearby and more else None
     first = max(clock.today(), clock.local(booking.starts_at).date() - timedelta(DAYS_BEFORE))
-    days = availability.shared_slots(nearby, _minutes(booking), first, DAYS_BEFORE + DAYS_AFTER, booking.pin)
+    days = availability.shared_slots(
+        [named] if named else nearby, _minutes(booking), first, DAYS_BEFORE + DAYS_AFTER, booking.pin
+    )
+    free = (slot.starts_at for day in days for slot in day.slots if not slot.taken)
     length = booking.ends_at - booking.starts_at
-    free = [
-        slot.starts_at
-        for day in days
-        for slot in day.slots
-        if not slot.taken
-        and slot.starts_at != booking.starts_at
-        and not any(starts < slot.starts_at + length and slot.starts_at < ends for starts, ends in busy)
+    open_starts = [
+        start
+        for start in free
+        if start != booking.starts_at and not any(begins < start + length and start < ends for begins, ends in busy)
     ]
-    nearest = sorted(free, key=lambda start: (abs(start - booking.starts_at), start))[:MOST_ALTERNATIVES]
-    return sorted(nearest)
+    nearest = sorted(open_starts, key=lambda start: (abs(start - booking.starts_at), start))[:MOST_ALTERNATIVES]
+    return [Alternative(start, named, tuple(more)) for start in sorted(nearest)]
 
 
 # -- Who is asked -----------------------------------------------------------------------------
@@ -84,21 +95,6 @@ def _goes_round(booking):
     if booking.professional_id is None:
         return True
     return db.session.get(BookingOffer, (booking.id, booking.professional_id)) is not None
-
-
-def _who_do_all(booking, professional_ids):
-    """Those who offer every service of a visit, in the order given."""
-    others = select(BookingService.service_id).where(
-        BookingService.booking_id == booking.id, BookingService.service_id != booking.service_id
-    )
-    others = set(db.session.scalars(others))
-    if not others or not professional_ids:
-        return professional_ids
-    offered = select(Offering.professional_id, Offering.service_id).where(
-        Offering.professional_id.in_(professional_ids), Offering.service_id.in_(others), Offering.listed.is_(True)
-    )
-    pairs = {tuple(pair) for pair in db.session.execute(offered)}
-    return [one for one in professional_ids if all((one, service) in pairs for service in others)]
 
 
 def _offer_round(booking, rule, found):
@@ -149,19 +145,28 @@ def _afresh(booking):
 # -- Small print ------------------------------------------------------------------------------
 
 
-def _nearby_and_busy(booking):
-    """Who near the customer does such work, and when the customer has other bookings; in one query."""
+def _around(booking):
+    """Who near the customer does such work, the further services of the visit, and when the customer has
+    other bookings; in one query."""
     around = timedelta(DAYS_BEFORE + DAYS_AFTER + 1)
-    busy = select(Booking.starts_at, Booking.ends_at, literal(0)).where(
+    busy = select(literal("busy"), Booking.starts_at, Booking.ends_at, Booking.id).where(
         Booking.customer_id == booking.customer_id,
         Booking.status.in_(BLOCKING),
         Booking.starts_at > booking.starts_at - around,
         Booking.starts_at < booking.starts_at + around,
         Booking.id != booking.id,
     )
-    near = matching.nearby_ids(booking.service_id, booking.pin, customer_id=booking.customer_id).subquery()
-    rows = db.session.execute(union_all(busy, select(null(), null(), near.c.professional_id))).all()
-    return [one for *_times, one in rows if one], [(starts, ends) for starts, ends, one in rows if not one]
+    near = matching.nearby_ids(
+        booking.service_id, booking.pin, customer_id=booking.customer_id, visit=booking.id
+    ).subquery()
+    more = select(literal("more"), null(), null(), BookingService.service_id).where(
+        BookingService.booking_id == booking.id, BookingService.service_id != booking.service_id
+    )
+    rows = db.session.execute(
+        union_all(busy, select(literal("near"), null(), null(), near.c.professional_id), more)
+    ).all()
+    ids = {kind: [row[3] for row in rows if row[0] == kind] for kind in ("near", "more")}
+    return ids["near"], ids["more"], [(row[1], row[2]) for row in rows if row[0] == "busy"]
 
 
 def _minutes(booking):

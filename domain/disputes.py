@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, clock, files, proposals, refunds, start_codes
+from domain import audit, availability, blocked_pairs, clock, files, proposals, refunds, start_codes
 from domain.errors import Invalid, InvalidTransition, NotFound
 from domain.paging import Page, keyset
 from domain.transitions import Rule, add_event, move, rule_for, tell
@@ -100,6 +100,8 @@ def rework(booking: Booking, by: User, reason: str, starts_at: datetime) -> Book
     reason = _reason(reason)
     if not (booking.professional.approved and booking.professional.user.active):
         raise Invalid(_("The professional cannot work for this site now. Decide for a refund."), "starts_at")
+    if blocked_pairs.apart(booking.customer_id, booking.professional_id):
+        raise Invalid(_("One of the two does not want to meet the other again. Decide for a refund."), "starts_at")
     proposals.check_time(booking, by, starts_at)
     _decide(booking, rule, by, Outcome.REWORK, reason)
     again = _booked_again(booking, by, reason, starts_at)

@@ -8,11 +8,13 @@ earn visibility, and a new professional is not buried.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import aliased
 
 from domain import availability, blocked_pairs, clock, places
 from extensions import db, settings
 from models import Offering, PinCode, Professional
+from models_lifecycle import BookingService
 
 STARS_PER_KM = 0.1
 STARS_FOR_ACCEPTING = 0.5
@@ -39,9 +41,10 @@ def candidates(
     without: tuple[int, ...] = (),
     *,
     customer_id: int,
+    visit: int = 0,
 ) -> list[Candidate]:
     """The professionals who offer the service, reach the place and are free then, best first; but for
-    those who do not meet the customer again."""
+    those who do not meet the customer again. `visit` is a booking of which they do every service."""
     reachable, square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
     rows = db.session.execute(
         select(
@@ -59,6 +62,7 @@ def candidates(
             reachable,
             Offering.professional_id.not_in(without),
             ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
+            *([_does_all_of(visit)] if visit else []),
             *availability.free_then(Offering.professional_id, starts_at, ends_at),
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
@@ -81,8 +85,8 @@ def nearby(service_id: int, pin: PinCode, *, customer_id: int) -> list[int]:
     return list(db.session.scalars(nearby_ids(service_id, pin, customer_id=customer_id)))
 
 
-def nearby_ids(service_id: int, pin: PinCode, *, customer_id: int) -> Select:
-    """The statement of nearby(), to be a part of another."""
+def nearby_ids(service_id: int, pin: PinCode, *, customer_id: int, visit: int = 0) -> Select:
+    """The statement of nearby(), to be a part of another; `visit` as for candidates()."""
     reachable, _square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
     return (
         select(Offering.professional_id)
@@ -91,10 +95,22 @@ def nearby_ids(service_id: int, pin: PinCode, *, customer_id: int) -> Select:
             Offering.listed.is_(True),
             reachable,
             ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
+            *([_does_all_of(visit)] if visit else []),
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
         .limit(MOST_SHOWN)
     )
+
+
+def _does_all_of(booking_id):
+    """The condition that the professional of an offering offers every service of a visit."""
+    also = aliased(Offering)
+    offered = exists().where(
+        also.professional_id == Offering.professional_id,
+        also.service_id == BookingService.service_id,
+        also.listed.is_(True),
+    )
+    return ~exists().where(BookingService.booking_id == booking_id, ~offered.correlate(Offering, BookingService))
 
 
 def _score(row) -> float:

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, clock, notifications, users
+from domain import availability, blocked_pairs, clock, notifications, users
 from domain.errors import Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -38,7 +38,7 @@ def join(by: User, professional_id: int, service_id: int, address_id: int, day: 
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
     address = users.address(address_id, by)
-    service = _offered(professional_id, service_id)
+    service = _offered(by, professional_id, service_id)
     if not clock.today() <= day <= clock.today() + timedelta(days=settings.policy.horizon_days):
         raise Invalid(_("Choose one of the days shown."), "day")
     # One at a time per customer, so that two clicks at once make one place in the line.
@@ -115,7 +115,12 @@ def serve(professional_id: int, day: date) -> None:
     """Hold what is free on a day for those in line for it, first come first."""
     line = db.session.scalars(
         select(Wait)
-        .where(Wait.professional_id == professional_id, Wait.day == day, Wait.status == WaitStatus.WAITING)
+        .where(
+            Wait.professional_id == professional_id,
+            Wait.day == day,
+            Wait.status == WaitStatus.WAITING,
+            ~blocked_pairs.are_apart(Wait.customer_id, Wait.professional_id),
+        )
         .options(joinedload(Wait.service), joinedload(Wait.professional).joinedload(Professional.user))
         .order_by(Wait.id)
         .limit(MOST_SERVED)
@@ -190,8 +195,8 @@ def _of(by):
     )
 
 
-def _offered(professional_id, service_id):
-    """The service, if the professional can be booked for it."""
+def _offered(by, professional_id, service_id):
+    """The service, if the customer can book the professional for it."""
     service = db.session.scalar(
         select(Service)
         .join(Offering, Offering.service_id == Service.id)
@@ -205,6 +210,7 @@ def _offered(professional_id, service_id):
             Professional.paused.is_(False),
             Professional.suspended_at.is_(None),
             User.active.is_(True),
+            ~blocked_pairs.are_apart(by.id, Offering.professional_id),
         )
     )
     if service is None:

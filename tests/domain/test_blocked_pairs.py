@@ -1,12 +1,26 @@
 """Two people of whom one does not want to meet the other again: nowhere are they brought together."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
-from domain import amendments, blocked_pairs, bookings, choices, favourites, matching, requests, users
+from domain import (
+    amendments,
+    blocked_pairs,
+    bookings,
+    choices,
+    clock,
+    disputes,
+    favourites,
+    matching,
+    requests,
+    users,
+    waits,
+)
 from domain.errors import Invalid, NotAllowed, NotFound
 from extensions import db
-from models import Booking, Notification, Status
+from models import Booking, Notification, Status, WaitStatus
 from models_lifecycle import BlockedPair
 from tests import factories
 
@@ -101,6 +115,39 @@ def test_no_admin_brings_them_together(request, met, customer, professional, oth
     assert bookings.replacements(booking) == []
     with pytest.raises(Invalid):
         bookings.reassign(booking, admin, professional.id, "The other is ill")
+
+
+@SIDES
+def test_nobody_waits_for_somebody_they_do_not_meet(request, met, customer, professional, side):
+    blocked_pairs.block(met, request.getfixturevalue(side))
+    with pytest.raises(Invalid, match="takes no bookings"):
+        waits.join(
+            customer, professional.id, factories.service().id, customer.addresses[0].id, clock.today() + timedelta(1)
+        )
+
+
+@SIDES
+def test_no_slot_is_held_for_somebody_they_do_not_meet(request, customer, other_customer, side):
+    service = factories.service("A long hour", duration_minutes=60)
+    professional = factories.professional(services=[service], hours=((9 * 60, 10 * 60),))
+    taken = factories.booking(other_customer, professional, service=service, starts_at=factories.at(9, days=1))
+    day = clock.today() + timedelta(1)
+    wait = waits.join(customer, professional.id, service.id, customer.addresses[0].id, day)
+    met = factories.booking(
+        customer, professional, service=service, status=Status.CLOSED, starts_at=factories.at(9, days=-3)
+    )
+    blocked_pairs.block(met, customer if side == "customer" else professional)
+    bookings.reject(taken, professional, "No")
+    assert wait.status is WaitStatus.WAITING
+
+
+def test_a_site_does_not_have_them_do_the_work_again(customer, professional, admin, frozen):
+    booking = factories.booking(customer, professional, status=Status.COMPLETED)
+    disputes.begin(booking, customer, "The tap drips more than it did before.", [])
+    blocked_pairs.block(booking, customer)
+    frozen.shift(timedelta(days=3))
+    with pytest.raises(Invalid, match="does not want to meet"):
+        disputes.rework(booking, admin, "It was not done well.", factories.at(11, days=1))
 
 
 def test_others_are_not_touched(met, customer, professional, other_customer, other_professional):

@@ -78,6 +78,17 @@ def told(user):
     ]
 
 
+def visit(booking, more):
+    """Make it a booking of two services."""
+    for position, service_id in enumerate((booking.service_id, more.id)):
+        db.session.add(
+            BookingService(
+                booking_id=booking.id, service_id=service_id, position=position, price=100, duration_minutes=30
+            )
+        )
+    db.session.commit()
+
+
 def path(booking):
     db.session.expire(booking)
     return [(event.verb, event.from_status, event.to_status) for event in booking.events[1:]]
@@ -239,15 +250,17 @@ def test_who_does_not_do_all_of_a_visit_is_passed_over(book, professional, secon
     more = factories.service("Tap repair")
     factories.offer(third, more)
     booking = book()
-    for position, service_id in enumerate((booking.service_id, more.id)):
-        db.session.add(
-            BookingService(
-                booking_id=booking.id, service_id=service_id, position=position, price=100, duration_minutes=30
-            )
-        )
-    db.session.commit()
+    visit(booking, more)
     bookings.reject(booking, professional, "No")
     assert booking.professional_id == third.id
+
+
+def test_no_admin_gives_a_visit_to_somebody_who_does_not_do_all_of_it(book, second, third):
+    more = factories.service("Tap repair")
+    factories.offer(third, more)
+    booking = book(Status.ACCEPTED)
+    visit(booking, more)
+    assert [candidate.professional_id for candidate in bookings.replacements(booking)] == [third.id]
 
 
 def test_who_was_just_taken_is_passed_over(book, other_customer, professional, second, third, monkeypatch):
@@ -392,7 +405,7 @@ def test_whom_a_step_asked_is_forgotten_with_them(book, admin, professional, sec
 
 def test_the_nearest_other_times_are_real_and_free(book, professional):
     booking = book(Status.REJECTED, starts_at=factories.at(11, days=1))
-    found = cascades.alternatives(booking)
+    found = [other.starts_at for other in cascades.alternatives(booking)]
     assert found == [factories.at(10, days=1), factories.at(10, 30, days=1), factories.at(11, 30, days=1)]
     free = availability.free_slots(professional.id, 60, clock.today(), 3)
     assert set(found) <= {slot.starts_at for day in free for slot in day.slots if not slot.taken}
@@ -408,10 +421,20 @@ def test_times_that_are_taken_or_that_the_customer_has_planned_are_left_out(
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     length = timedelta(minutes=minutes)
     busy = [(one.starts_at, one.ends_at) for one in db.session.scalars(select(Booking)) if one is not booking]
-    found = cascades.alternatives(booking)
+    found = [other.starts_at for other in cascades.alternatives(booking)]
     assert len(found) == 3
     for start in found:
         assert not any(starts < start + length and start < ends for starts, ends in busy)
+
+
+def test_other_times_of_a_visit_are_those_of_somebody_who_does_all_of_it(book, professional, second, third):
+    more = factories.service("Tap repair")
+    factories.offer(third, more)
+    booking = book(Status.REJECTED)
+    visit(booking, more)
+    found = cascades.alternatives(booking)
+    assert len(found) == 3
+    assert {(other.professional_id, other.more) for other in found} == {(third.id, (more.id,))}
 
 
 def test_where_nobody_is_near_there_are_no_other_times(customer, professional):
