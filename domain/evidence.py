@@ -114,6 +114,9 @@ def _for(booking, by):
 
     def told(event):
         actor, name = event.actor, _name(event.actor, booking, by)
+        if event.verb == "cascade" and by.id == booking.professional_id:
+            # Whom it went to before is not told to whoever has it now.
+            return Happening(event, name, "")
         if by.is_admin or actor is None or actor.name == name:
             return Happening(event, name, event.reason)
         if actor.is_admin:
