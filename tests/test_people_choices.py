@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from domain import blocked_pairs, favourites, listings
+from domain import blocked_pairs, bookings, favourites, listings
 from extensions import db
 from models import Booking, Notification, Status
 from models_lifecycle import BlockedPair, Favourite
@@ -311,3 +311,16 @@ def test_the_longest_story_fits_into_the_queries(
         page = browser.get(path)
     assert "Somebody near you is free" in page.text
     assert seen.count <= 8
+
+
+def test_admins_read_whom_it_went_to_and_who_did_not_answer(
+    as_, admin, customer, professional, other_professional, frozen
+):
+    booking = factories.booking(customer, professional, cascade=True, respond_by=factories.at(10))
+    frozen.move_to(factories.at(10, 1))
+    bookings.expire_due()
+    db.session.commit()
+    page = as_(admin).get(f"/admin/bookings/{booking.id}").text
+    assert "Somebody else was asked" in page
+    assert "“Esha Nair”" in page
+    assert "no answer" in page
