@@ -1,7 +1,7 @@
 """Tables of what happens when plans change: proposals, disputes, waiting, series, records of conduct."""
 
 import enum
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -70,11 +70,6 @@ class Proposal(db.Model):
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     by: Mapped[User] = relationship()
     booking: Mapped[Booking] = relationship(backref=backref("proposals", order_by=id))
-
-    @property
-    def open(self) -> bool:
-        """Whether it can still be agreed, even when no job has let it lapse yet."""
-        return self.status is ProposalStatus.OPEN and datetime.now(UTC) < self.lapses_at
 
 
 class Dispute(db.Model):

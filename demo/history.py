@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from demo.people import Cast, Worker
 from demo.timeline import Script, Timeline
-from domain import amendments, availability, bookings, clock, disputes, no_shows, places, requests, reviews
-from domain.errors import Invalid
+from domain import amendments, availability, bookings, clock, disputes, no_shows, places, proposals, requests, reviews
+from domain.errors import Conflict, Invalid
 from extensions import db, settings
 from models import Booking, OfferStatus, PaymentMethod, Review, Status
 
@@ -35,6 +35,8 @@ FATES = {
     "reassigned": 3,
     "started without code": 2,
     "moved": 8,
+    "another time": 5,
+    "other time agreed": 6,
     "customer absent": 4,
     "professional absent": 2,
     "disputed": 4,
@@ -51,7 +53,7 @@ OF_THE_CUSTOMER = (
     ("rejected", -16),
     ("expired", -27),
     ("pending", 3),
-    ("accepted", 6),
+    ("another time", 6),
 )
 OF_THE_PROFESSIONAL = (
     *(("closed", -day) for day in (86, 80, 77, 69, 64, 60, 55, 49, 46, 41, 38, 35, 30, 26, 23, 19, 17, 14, 11)),
@@ -62,7 +64,8 @@ OF_THE_PROFESSIONAL = (
     ("later today", 0),
     ("asked just now", 0),
     *(("pending", day) for day in (1, 4)),
-    *(("accepted", day) for day in (1, 2, 3, 5, 8)),
+    *(("accepted", day) for day in (1, 2, 3, 5)),
+    ("another time", 8),
 )
 
 
@@ -113,10 +116,10 @@ def _window(rng, now, fate, day):
     if fate == "pending":
         opens = max(_at(now, day or rng.randint(1, 6), rng.choice(HOURS)), now + 3 * hour)
         return now - timedelta(minutes=rng.randint(4, 900)), opens, opens + 72 * hour
-    if fate in ("accepted", "later today", "soon"):
+    if fate in ("accepted", "another time", "later today", "soon"):
         soonest = timedelta(minutes=20) if fate == "soon" else 3 * hour
         opens = max(_at(now, rng.randint(0, 13) if day is None else day, rng.choice(HOURS)), now + soonest)
-        opens = now + soonest if fate != "accepted" else opens
+        opens = now + soonest if fate in ("later today", "soon") else opens
         return now - rng.uniform(20, 80) * hour, opens, opens + 72 * hour
     if fate == "asked just now":
         return now - hour / 3, now + 4 * hour, now + 72 * hour
@@ -175,6 +178,10 @@ def _life(cast: Cast, plan: Plan) -> Script:
     if plan.fate.endswith("absent"):
         yield from _absence(cast, plan, booking)
         return
+    if plan.fate in ("another time", "other time agreed"):
+        yield from _propose(cast, plan, booking)
+        if plan.fate == "another time":
+            return
     if plan.fate == "reassigned":
         yield clock.now() + timedelta(minutes=30)
         _reassign(cast, booking)
@@ -300,15 +307,45 @@ def _review(cast, plan, booking):
         reviews.reply(review, worker.user, cast.words.reply(rating))
 
 
-def _move(cast, plan, booking):
+def _later(booking):
+    """When the professional is free again, most of a day after the booking or more."""
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     opens = booking.starts_at + timedelta(hours=20)
-    found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4))
-    if found:
+    found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4), booking.pin)
+    return found.get(booking.professional_id)
+
+
+def _move(cast, plan, booking):
+    start = _later(booking)
+    if start is not None:
         try:
-            amendments.shift(booking, cast.clients[booking.customer_id].user, found[booking.professional_id])
+            amendments.shift(booking, cast.clients[booking.customer_id].user, start)
         except Invalid:
             return  # they are busy themselves then, and leave it as it is
+
+
+def _propose(cast, plan, booking):
+    """One side asks for another time, most often the one that the guests are not; it may be agreed."""
+    rng = plan.rng
+    both = [_worker(cast, booking), cast.clients[booking.customer_id].user]
+    by, other = both if plan.customer else reversed(both) if plan.professional else rng.sample(both, 2)
+    # What is open at the end was asked for shortly before.
+    lately = cast.until - timedelta(minutes=rng.randint(20, 300))
+    yield lately if plan.fate == "another time" else clock.now() + timedelta(minutes=rng.randint(5, 40))
+    start = _later(booking)
+    if start is None or "propose" not in bookings.available_actions(booking, by):
+        return
+    try:
+        proposal = proposals.propose(booking, by, start, cast.words.reason(f"{by.role.value}_moves"))
+    except Invalid:
+        return  # the customer is busy then, and it stays as it is
+    if plan.fate == "other time agreed":
+        yield clock.now() + timedelta(minutes=rng.randint(5, 50))
+        if "agree" in bookings.available_actions(booking, other) and _is_free(booking.professional_id, booking, start):
+            try:
+                proposals.agree(booking, other, proposal.id)
+            except Conflict:
+                return  # the customer has become busy: nobody answers
 
 
 def _reassign(cast, booking):
@@ -401,9 +438,9 @@ def _asked(cast, booking):
     return [cast.workers[offer.professional_id].user for offer in booking.offers if offer.status is OfferStatus.OPEN]
 
 
-def _is_free(professional_id, booking):
+def _is_free(professional_id, booking, starts_at=None):
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
-    starts_at = booking.starts_at
+    starts_at = starts_at or booking.starts_at
     return availability.free_between({professional_id: minutes}, starts_at, starts_at + timedelta(minutes=1))
 
 

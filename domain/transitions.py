@@ -216,13 +216,16 @@ def parties(booking: Booking, user: User | None) -> set[Party]:
 
 def open_proposal(booking: Booking) -> Proposal | None:
     """The other time that waits for an answer, as the clock has it."""
-    return next((one for one in booking.proposals if one.open), None)
+    return next((one for one in _unanswered(booking) if clock.now() < one.lapses_at), None)
 
 
 def overdue_proposal(booking: Booking) -> Proposal | None:
     """The other time that nobody answered in time and that no job has let lapse yet."""
-    left = (one for one in booking.proposals if one.status is ProposalStatus.OPEN and not one.open)
-    return next(left, None)
+    return next((one for one in _unanswered(booking) if one.lapses_at <= clock.now()), None)
+
+
+def _unanswered(booking):
+    return (one for one in booking.proposals if one.status is ProposalStatus.OPEN)
 
 
 def proposed_until_the_end(booking: Booking) -> bool:
