@@ -27,14 +27,17 @@ from models import (
     Category,
     City,
     CityName,
+    Every,
     Offering,
     PinCode,
     Professional,
     Review,
     Role,
+    Series,
     Service,
     Status,
     User,
+    Wait,
     WorkingHours,
 )
 from models_lifecycle import Dispute
@@ -200,6 +203,38 @@ def offered(booking: Booking, *people: User) -> None:
             )
         )
     db.session.commit()
+
+
+def series(*visits: Booking) -> Series:
+    """A weekly series of bookings that are there."""
+    first = visits[0]
+    made = _saved(
+        Series(
+            customer_id=first.customer_id,
+            professional_id=first.professional_id,
+            service_id=first.service_id,
+            every=Every.WEEK,
+            created_at=clock.now(),
+        )
+    )
+    for visit in visits:
+        visit.series_id = made.id
+    db.session.commit()
+    return made
+
+
+def wait(customer: User, professional: User) -> Wait:
+    """A place in the line for tomorrow."""
+    return _saved(
+        Wait(
+            customer_id=customer.id,
+            professional_id=professional.id,
+            service_id=_first_offered(professional).id,
+            address_id=customer.addresses[0].id,
+            day=clock.today() + timedelta(days=1),
+            created_at=clock.now(),
+        )
+    )
 
 
 def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:

@@ -142,6 +142,10 @@ TABLE = {
         POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/withdraw
         POST /blocked/<int:pair_id>/remove
         POST /bookings/<int:booking_id>/block
+        GET /bookings/<int:booking_id>/cancel-from
+        POST /bookings/<int:booking_id>/cancel-from
+        GET /series/<int:series_id>
+        POST /waits/<int:wait_id>/leave
         POST /bookings/<int:booking_id>/renew-code
         GET /bookings/<int:booking_id>/review
         POST /bookings/<int:booking_id>/review
@@ -164,6 +168,8 @@ TABLE = {
         POST /professional/jobs/<int:booking_id>/reject
         POST /professional/jobs/<int:booking_id>/start
         POST /professional/reviews/<int:review_id>/reply
+        POST /professional/series/<int:series_id>/accept
+        POST /professional/series/<int:series_id>/reject
         POST /professional/time-off/<int:time_off_id>/remove
     """,
     "login login in 403 403 in 403 403": """
@@ -178,6 +184,13 @@ TABLE = {
         GET /favourites
         POST /favourites/<int:professional_id>
         POST /favourites/<int:professional_id>/remove
+        POST /series
+        POST /series/plan
+        GET /waits
+        POST /waits
+    """,
+    "login login 404 403 403 away 403 403": """
+        GET /bookings/<int:booking_id>/again
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
@@ -228,6 +241,7 @@ TABLE = {
         GET /admin/bookings/<int:booking_id>/reassign
     """,
     "login login 403 404 away 403 in 403": """
+        GET /professional/series/<int:series_id>
         GET /professional/jobs/<int:booking_id>
         GET /professional/jobs/<int:booking_id>/answer
         GET /professional/jobs/<int:booking_id>/no-show
@@ -276,6 +290,7 @@ def make_things(cast):
     customer, pro = cast["customer"], cast["pro"]
     booking = factories.booking(customer, pro, status=Status.CLOSED)
     review = factories.review(booking)
+    series, wait = factories.series(booking), factories.wait(customer, pro)
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     db.session.add_all([note, away])
@@ -302,6 +317,8 @@ def make_things(cast):
         "booking_id": booking.id,
         "review_id": review.id,
         "proposal_id": 1,
+        "series_id": series.id,
+        "wait_id": wait.id,
         "notification_id": note.id,
         "time_off_id": away.id,
         "address_id": customer.addresses[0].id,

@@ -56,6 +56,9 @@ PAGES = {
         "/bookings/{pending}/cancel",
         "/bookings/{closed}/review",
         "/favourites",
+        "/waits",
+        "/series/{series}",
+        "/bookings/{visit}/cancel-from",
         "/blocked",
         "/professionals/{professional}",
         "/bookings/{absent}/no-show",
@@ -69,6 +72,7 @@ PAGES = {
         "/professional/earnings",
         "/professional/history",
         "/professional/reviews",
+        "/professional/series/{series}",
         "/professional/jobs/{pending}",
         "/professional/jobs/{offered}",
         "/professional/jobs/{accepted}",
@@ -155,6 +159,11 @@ def things(customer, professional, other_professional, unapproved_professional, 
     db.session.add(
         TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     )
+    made["visit"] = factories.booking(
+        customer, professional, starts_at=factories.at(15, days=9), status=Status.ACCEPTED
+    )
+    weekly = factories.series(made["visit"])
+    factories.wait(customer, other_professional)
     for name, person, days in (("proposed", professional, 4), ("wished", customer, 5), ("agreed", None, 8)):
         made[name] = factories.booking(
             customer, professional, starts_at=factories.at(11, days=days), status=Status.ACCEPTED
@@ -165,6 +174,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
     return {
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
+        "series": weekly.id,
         "appeal": appeal.id,
         "professional": professional.id,
         "unapproved": unapproved_professional.id,
