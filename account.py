@@ -1,5 +1,6 @@
 """What any signed-in person has: profile, addresses, security, messages, notifications and their files."""
 
+import io
 from functools import wraps
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, send_file, session, url_for
@@ -8,8 +9,9 @@ from flask_login import current_user
 from flask_security import login_user
 
 import forms
+import templating
 from auth import restrict_to
-from domain import channels, files, notifications, professionals, users
+from domain import channels, deadlines, evidence, files, notifications, professionals, users
 from domain.errors import NotFound
 from extensions import begin_write, begins_late, db, limiter
 from models import FileKind, Role, User
@@ -93,6 +95,26 @@ def file(file_id):
     document = stored.content_type == files.PDF
     name = f"{stored.kind.value}.{'pdf' if document else 'jpg'}"
     answer = send_file(content, stored.content_type, as_attachment=document, download_name=name, etag=stored.id)
+    return _kept_apart(answer)
+
+
+@bp.get("/evidence/<int:booking_id>")
+def evidence_bundle(booking_id):
+    """A page that is never shown here: it is kept, printed, and shown to others without this site."""
+    bundle = evidence.bundle(booking_id, by=current_user)
+    page = render_template(
+        "downloads/evidence.html",
+        bundle=bundle,
+        booking=bundle.booking,
+        deadlines=deadlines,
+        moment=templating.full_moment,
+    )
+    name = f"{bundle.booking.reference}.html"
+    return _kept_apart(send_file(io.BytesIO(page.encode()), "text/html", as_attachment=True, download_name=name))
+
+
+def _kept_apart(answer):
+    """A file that can do nothing, should a browser show it all the same."""
     answer.headers["Content-Security-Policy"] = SANDBOX
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "private, no-store"
@@ -134,7 +156,15 @@ def _save_profile(form, uploads):
         )
 
 
-PROFESSIONAL_FIELDS = ("bio", "experience_years", "hourly_rate", "pincode", "radius_km", "languages")
+PROFESSIONAL_FIELDS = (
+    "bio",
+    "experience_years",
+    "hourly_rate",
+    "pincode",
+    "radius_km",
+    "speed_kmh",
+    "languages",
+)
 
 
 # -- Addresses ------------------------------------------------------------------------------
@@ -244,6 +274,10 @@ def test_message():
 # -- Notifications --------------------------------------------------------------------------
 
 
+# What is not about a booking, and where it is looked into.
+PAGES = {"slot_held": "customer_waits.waits", "hold_lapsed": "customer_waits.waits"}
+
+
 @bp.get("/notifications", endpoint="notifications")
 def notifications_list():
     page = notifications.page_for(current_user, request.args.get("after"))
@@ -264,7 +298,7 @@ def read_notification(notification_id):
     notifications.read(notification)
     db.session.commit()
     if notification.booking_id is None:
-        return redirect(url_for("account.notifications"))
+        return redirect(url_for(PAGES.get(notification.kind, "account.notifications")))
     return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))
 
 

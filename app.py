@@ -37,7 +37,27 @@ from routes import register_routes
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
-    {"customer", "professional", "admin", "admin_catalogue", "admin_exports", "admin_operations", "account"}
+    {
+        "account",
+        "admin",
+        "admin_catalogue",
+        "admin_conduct",
+        "admin_disputes",
+        "admin_exports",
+        "admin_operations",
+        "customer",
+        "customer_changes",
+        "customer_people",
+        "customer_proposals",
+        "customer_series",
+        "customer_waits",
+        "professional",
+        "professional_changes",
+        "professional_conduct",
+        "professional_people",
+        "professional_proposals",
+        "professional_series",
+    }
 )
 STATUS_OF = {
     errors.NotAllowed: 403,
@@ -186,6 +206,10 @@ def _take_in_the_body() -> None:
     """
     if request.is_json:
         abort(415)
+    view = current_app.view_functions.get(request.endpoint)
+    # Who is logged in may send more where it says so.
+    if hasattr(view, "most_bytes") and "_user_id" in session:
+        request.max_content_length = view.most_bytes
     if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
         abort(400)
 

@@ -44,7 +44,25 @@ class BookingPolicy:
     buffer_minutes: int = 15
     slot_step_minutes: int = 30
     offers: int = 5
+    agreed_moves: int = 2
+    proposal_hours: int = 12
+    knock_before_minutes: int = 15
+    knock_pause_minutes: int = 5
+    no_show_minutes: int = 30
+    dispute_days: int = 7
+    answer_dispute_hours: int = 48
+    resolve_dispute_days: int = 7
+    hold_minutes: int = 15
+    series_days: int = 180
     prior_weight: int = 5
+    scorecard_days: int = 30
+    scorecard_sample: int = 5
+    least_acceptance: int = 50
+    least_punctuality: int = 70
+    least_completion: int = 80
+    least_rating: float = 3.0
+    punctual_minutes: int = 15
+    warning_days: int = 7
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,36 @@ from sqlalchemy.orm import joinedload
 
 import templating
 from auth import restrict_to
-from domain import bookings, catalogue, choices, clock, requests, reviews, users
+from domain import (
+    amendments,
+    bookings,
+    cascades,
+    catalogue,
+    choices,
+    clock,
+    deadlines,
+    disputes,
+    favourites,
+    lookups,
+    proposals,
+    requests,
+    reviews,
+    users,
+)
 from domain.errors import Conflict
 from domain.paging import keyset
-from domain.transitions import BLOCKING, rule_for
+from domain.transitions import BLOCKING, IN_TOUCH, rule_for
 from extensions import db, settings
 from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals
+from forms_lifecycle import EVERY
 from models import Booking, Professional, Role, Status, reference_of
 
 bp = Blueprint("customer", __name__)
 restrict_to(bp, Role.CUSTOMER)
 
 MOST_ON_DASHBOARD = 20
+FAVOURITES_ON_DASHBOARD = 4
 _CARD = (joinedload(Booking.service), joinedload(Booking.professional).joinedload(Professional.user))
-# While these hold, each side may call the other.
-IN_TOUCH = frozenset({Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS, Status.COMPLETED})
 # What the timeline says of each event, and of the steps that are still to come.
 PASSED = {
     "request": _l("Requested"),
@@ -35,15 +50,28 @@ PASSED = {
     "expire": _l("Expired without an answer"),
     "edit": _l("Details changed"),
     "move": _l("Time changed"),
+    "propose": _l("Another time proposed"),
+    "agree": _l("Another time agreed"),
+    "decline_time": _l("Another time declined"),
+    "withdraw": _l("Proposal taken back"),
+    "lapse": _l("Proposal lapsed"),
     "cancel": _l("Cancelled"),
+    "cascade": _l("Asked other professionals"),
     "reassign": _l("Given to another professional"),
     "renew_code": _l("Start code renewed"),
     "depart": _l("On the way"),
+    "knock": _l("At the door"),
+    "no_show": _l("No-show"),
     "start": _l("Work started"),
     "override_code": _l("Work started"),
     "complete": _l("Work completed"),
     "record_payment": _l("Payment noted"),
     "close": _l("Closed"),
+    "dispute": _l("You told us that something was wrong"),
+    "answer_dispute": _l("Answered by the professional"),
+    "resolve": _l("Dispute decided"),
+    "rework": _l("Booked again, for nothing"),
+    "refund": _l("Refund recorded"),
     "review": _l("Reviewed"),
 }
 AHEAD = (
@@ -53,7 +81,7 @@ AHEAD = (
     (Status.IN_PROGRESS, _l("Work completed")),
     (Status.COMPLETED, _l("Confirmed and closed")),
 )
-HARM = ("reject", "expire", "cancel")
+HARM = ("reject", "expire", "cancel", "no_show")
 
 
 # -- Overviews --------------------------------------------------------------------------------
@@ -76,6 +104,8 @@ def dashboard():
             mine.where(_is_to_finish()).order_by(Booking.completed_at.desc(), Booking.id.desc()).limit(5)
         ).all(),
         categories=catalogue.categories(),
+        favourites=favourites.latest(current_user, FAVOURITES_ON_DASHBOARD),
+        other_times=proposals.open_of(live),
     )
 
 
@@ -88,7 +118,8 @@ def my_bookings():
     if shown != "all":
         mine = mine.where(_is_live() if shown == "upcoming" else ~_is_live())
     page = keyset(mine, [(Booking.starts_at, direction), (Booking.id, direction)], request.args.get("after"))
-    return render_template("customer/bookings.html", page=page, shown=shown)
+    other_times = proposals.open_of(page.items)
+    return render_template("customer/bookings.html", page=page, shown=shown, other_times=other_times)
 
 
 def _is_live():
@@ -127,6 +158,8 @@ def request_booking():
                 _address_id(form),
                 form.remarks.data or "",
                 form.key.data or None,
+                form.cascade.data,
+                _more(form),
             )
             db.session.commit()
             flash(_("Requested. Your reference is %(reference)s.", reference=reference_of(booking_id)), "success")
@@ -143,11 +176,26 @@ def _book_page(form):
         form.starts_at.data,
         form.address_id.data,
         form.pincode.data or "",
+        form.line.data or "",
+        _more(form),
     )
+    if form.address_id.data is None and offered.address_id is not None:
+        # An address that a link writes out is one of the customer's own.
+        form.address_id.data, form.line.data, form.pincode.data = offered.address_id, None, None
     page = render_template(
-        "customer/book.html", form=form, choices=offered, policy=settings.policy, late_fee=settings.late_fee
+        "customer/book.html",
+        form=form,
+        choices=offered,
+        policy=settings.policy,
+        late_fee=settings.late_fee,
+        every=EVERY,
     )
     return page, _status(form)
+
+
+def _more(form):
+    """The further services of the visit; the first one may be ticked among them too."""
+    return tuple(one for one in form.more.data or () if one != form.service_id.data)
 
 
 def _address_id(form):
@@ -173,7 +221,7 @@ def edit(booking_id):
     form = EditForm(address_id=kept, remarks=booking.remarks)
     if form.validate_on_submit():
         with refusals(form):
-            requests.edit(booking, current_user, form.remarks.data or "", _address_id(form))
+            amendments.edit(booking, current_user, form.remarks.data or "", _address_id(form))
             db.session.commit()
             flash(_("Changed."), "success")
             return _to(booking_id)
@@ -186,7 +234,7 @@ def move(booking_id):
     form = MoveForm() if request.method == "POST" else MoveForm(request.args)
     if form.validate_on_submit():
         with refusals(form):
-            requests.shift(booking, current_user, form.starts_at.data)
+            amendments.shift(booking, current_user, form.starts_at.data)
             db.session.commit()
             flash(_("Moved. The professional has been told."), "success")
             return _to(booking_id)
@@ -253,17 +301,24 @@ def _ready(verb, booking_id):
 
 
 def _booking_page(booking_id):
-    booking = bookings.get(booking_id, current_user)
+    marks = templating.marks()
+    booking = lookups.booking(booking_id, by=current_user)
     actions = bookings.available_actions(booking, current_user)
     return render_template(
         "customer/booking.html",
         booking=booking,
         actions=actions,
         steps=_steps(booking),
+        marks=marks,
+        goes_on=cascades.will_follow(booking),
+        other_starts=cascades.alternatives(booking),
         code=bookings.start_code(booking, current_user),
         code_locked=booking.code_tries >= settings.policy.code_tries,
         terms=bookings.cancellation_terms(booking) if "cancel" in actions else None,
         in_touch=booking.status in IN_TOUCH,
+        absence_fee=bookings.late_fee(booking),
+        deadlines=deadlines,
+        rework_id=disputes.rework_of(booking),
         closes_by=booking.completed_at and booking.completed_at + timedelta(hours=settings.policy.auto_close_hours),
         review_form=ReviewForm(formdata=None) if "review" in actions else None,
         review_editable=booking.review is not None and reviews.editable(booking.review),
@@ -273,7 +328,8 @@ def _booking_page(booking_id):
 def _steps(booking):
     """The timeline: what happened, and what is still to come."""
     events = [event for event in booking.events if event.verb in PASSED]
-    steps = [_step(PASSED[event.verb], event.at, event.verb, event.reason) for event in events]
+    titles = templating.proposal_steps(booking) | _cascade_steps(booking)
+    steps = [_step(titles.get(event.id, PASSED[event.verb]), event.at, event.verb, event.reason) for event in events]
     if booking.shown_status is not booking.status:
         return [*steps, _step(PASSED["expire"], booking.respond_by, "expire")]
     ahead = [status for status, _title in AHEAD]
@@ -284,10 +340,27 @@ def _steps(booking):
     return [*steps, *({"title": title} for _status, title in AHEAD[ahead.index(booking.status) :])]
 
 
+def _cascade_steps(booking):
+    """In a story with several professionals the titles say who is meant: {id of the event: title}."""
+    if not any(event.verb == "cascade" for event in booking.events):
+        return {}
+    titles = {}
+    for event in booking.events:
+        if event.verb == "cascade" and event.reason:
+            titles[event.id] = _("Asked %(name)s", name=event.reason)
+        elif event.verb == "reject":
+            titles[event.id] = _("Declined by %(name)s", name=event.actor.name)
+        elif event.verb == "cancel" and event.actor_id != booking.customer_id:
+            titles[event.id] = _("Cancelled by %(name)s", name=event.actor.name)
+    return titles
+
+
 def _step(title, at, verb, reason=""):
     note = templating.when(at)
     state = "harm" if verb in HARM else "done"
-    return {"title": title, "note": f"{note}: {reason}" if reason else note, "state": state}
+    # Whom a cascade asked is said in its title.
+    told = reason and verb != "cascade"
+    return {"title": title, "note": f"{note}: {reason}" if told else note, "state": state}
 
 
 def _is_there(address, booking):

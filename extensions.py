@@ -76,6 +76,16 @@ def begins_late(view):
     return view
 
 
+def takes_up_to(megabytes: int):
+    """Mark a view whose form may be larger than those of the others, because of its pictures."""
+
+    def mark(view):
+        view.most_bytes = megabytes * 1024 * 1024
+        return view
+
+    return mark
+
+
 class Prepared:
     """A statement that is compiled once a dialect and given to the driver as it stands.
 

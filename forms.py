@@ -4,7 +4,6 @@ import re
 import unicodedata
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
 from itertools import zip_longest
 
 from flask_babel import gettext as _
@@ -19,7 +18,6 @@ from wtforms import (
     EmailField,
     Field,
     HiddenField,
-    IntegerField,
     PasswordField,
     RadioField,
     SelectChoice,
@@ -32,11 +30,12 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
-from wtforms.widgets import CheckboxInput, ListWidget, TextInput
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from domain import audit, clock, errors, passwords, professionals, schedules
 from domain.transitions import LABELS
 from extensions import end_refused, settings
+from fields import IdField, IdsField, MomentField, MoneyField, WholeNumberField
 from models import PaymentMethod, Role, Status
 
 # Control characters, halves of surrogate pairs and marks that turn the direction of what follows.
@@ -66,80 +65,6 @@ def tidy(text: str | None) -> str | None:
     if text is None:
         return None
     return _UNSEEN.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n"))).strip()
-
-
-class MoneyField(Field):
-    """An amount as people write it, such as 1,249.50; its data is an integer in minor units."""
-
-    widget = TextInput()
-
-    def _value(self):
-        if self.raw_data:
-            return self.raw_data[0]
-        if self.data is None:
-            return ""
-        amount = Decimal(self.data) / settings.minor_units
-        return f"{amount:.{len(str(settings.minor_units)) - 1}f}" if amount % 1 else str(int(amount))
-
-    def process_formdata(self, values):
-        text = re.sub(r"[\s,₹]", "", values[0][:40]) if values else ""
-        self.data = None
-        if not text:
-            return
-        try:
-            amount = Decimal(text) * settings.minor_units
-            fits = amount.is_finite() and 0 <= amount < 10**15 and amount == amount.to_integral_value()
-        except ArithmeticError:
-            fits = False
-        if not fits:
-            raise ValueError(_("Enter an amount such as 349 or 1,249.50."))
-        self.data = int(amount)
-
-
-class WholeNumberField(IntegerField):
-    """A whole number as people write it; one of hundreds of digits is none."""
-
-    def process_formdata(self, valuelist):
-        if valuelist and len(valuelist[0]) > 19:
-            self.data = None
-            raise ValueError(_("Enter a whole number."))
-        super().process_formdata(valuelist)
-
-
-class MomentField(HiddenField):
-    """A moment that a page carries along, in ISO format with its offset; its data is in UTC."""
-
-    def _value(self):
-        return self.data.isoformat() if self.data else ""
-
-    def process_formdata(self, valuelist):
-        self.data = None
-        if not valuelist or not valuelist[0]:
-            return
-        try:
-            # In the query of a link typed by hand a plus sign arrives as a space.
-            moment = datetime.fromisoformat(valuelist[0][:40].replace(" ", "+"))
-            if moment.tzinfo is None or not 2000 <= moment.year < 2100:
-                raise ValueError("naive, or no time of this century")
-            self.data = moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise ValueError(_("Reload the page and try again.")) from None
-
-
-class IdField(HiddenField):
-    """The id of a row; "any", "new" and nothing mean none."""
-
-    def process_formdata(self, valuelist):
-        text = valuelist[0] if valuelist else ""
-        self.data = None
-        if text in ("", "any", "new"):
-            return
-        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-            raise ValueError(_("Reload the page and try again."))
-        self.data = int(text)
-
-    def _value(self):
-        return "" if self.data is None else str(self.data)
 
 
 # What WTForms refuses by itself, said as everything else is.
@@ -274,6 +199,10 @@ class ProfessionalProfileForm(ProfileForm):
         _l("How far you travel, in km"),
         [InputRequired(_l("Enter how far you travel, 1 to 200 km.")), NumberRange(1, 200)],
     )
+    speed_kmh = WholeNumberField(
+        _l("How fast you get about, in km/h"),
+        [InputRequired(_l("Enter your speed, 5 to 100 km/h.")), NumberRange(5, 100)],
+    )
     languages = SelectMultipleField(
         _l("Languages you speak"),
         choices=[SelectChoice(code, name) for code, name in professionals.LANGUAGES.items()],
@@ -342,9 +271,11 @@ class BookForm(PlaceForm):
     key = HiddenField(validators=[Length(max=64)], filters=[tidy])
     professional_id = IdField(_l("Professional"))
     service_id = IdField(_l("Service"), [DataRequired(_l("Choose a service."))])
+    more = IdsField(_l("More in the same visit"))
     day = DateField(_l("Day"), [Optional()])
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
+    cascade = BooleanField(_l("Ask somebody else if they can’t come"))
 
 
 class MoveForm(Form):

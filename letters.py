@@ -104,22 +104,54 @@ SUBJECTS = {
     "paid": _l("Payment noted: %(service)s"),
     "reviewed": _l("A review of %(service)s"),
     "replied": _l("A reply to your review of %(service)s"),
+    "series_requested": _l("New series: %(service)s, from %(time)s on"),
+    "cascaded": _l("Somebody else is asked: %(service)s, %(time)s"),
+    "cascaded_to_several": _l("More professionals are asked: %(service)s, %(time)s"),
+    "cancelled_nobody": _l("Cancelled: %(service)s, %(time)s"),
+    "proposed": _l("Another time for %(service)s: %(new_time)s?"),
+    "time_agreed": _l("Agreed: %(service)s on %(new_time)s"),
+    "time_declined": _l("The time stays: %(service)s, %(time)s"),
+    "time_withdrawn": _l("The time stays: %(service)s, %(time)s"),
+    "time_lapsed": _l("The time stays: %(service)s, %(time)s"),
+    "knocked": _l("At your door: %(service)s"),
+    "customer_absent": _l("Nobody was there: %(service)s, %(time)s"),
+    "professional_absent": _l("Reported as absent: %(service)s, %(time)s"),
+    "absence_noted": _l("Noted: %(service)s, %(time)s"),
+    "disputed": _l("In dispute: %(service)s, %(time)s"),
+    "dispute_answered": _l("Answered: your dispute about %(service)s"),
+    "dispute_rework": _l("Done again: %(service)s, %(time)s"),
+    "dispute_refund": _l("Your dispute about %(service)s: a refund"),
+    "dispute_dismissed": _l("Your dispute about %(service)s is closed"),
+    "slot_held": _l("Held for you: %(service)s, %(time)s"),
+    "hold_lapsed": _l("No longer held: %(service)s, %(time)s"),
+    "conduct_warned": _l("A warning about your scorecard"),
+    "conduct_paused": _l("You get no new requests for now"),
+    "conduct_cleared": _l("Your warning is withdrawn"),
+    "conduct_resumed": _l("Your pause is over"),
+    "appeal_granted": _l("Your appeal is granted"),
+    "appeal_refused": _l("Your appeal is not granted"),
+    "pause_ended": _l("Your pause is over"),
     "approved": _l("You are approved"),
     "not_approved": _l("Your application was not approved"),
 }
 
 
+OF_CONDUCT = frozenset({"conduct_warned", "conduct_paused", "conduct_cleared", "conduct_resumed"})
+OF_CONDUCT |= {"appeal_granted", "appeal_refused", "pause_ended"}
+
+
 def _of_a_move(message):
     """What people are told of a move, as the notification in the app says it, with the facts."""
     booking, person = message.booking, message.user
-    if message.kind in ("requested", "offered") and not _is_answerable(booking, person):
+    if message.kind in ("requested", "series_requested", "offered") and not _is_answerable(booking, person):
         return None
     text = notifications.message(message, templating.dated)
     data = {"service": "", **message.data}
-    time = data.get("time")
-    data["time"] = templating.dated(datetime.fromisoformat(time)) if time else ""
+    for name in notifications.MOMENTS:
+        moment = data.get(name)
+        data[name] = templating.dated(datetime.fromisoformat(moment)) if moment else ""
     if booking is None:
-        return Letter(str(SUBJECTS[message.kind]) % data, (Paragraph(text), _to_the_dashboard(person)))
+        return Letter(str(SUBJECTS[message.kind]) % data, (Paragraph(text), _way_on(message.kind, person)))
     blocks = [Paragraph(text), Facts(_facts(booking, person, message.kind))]
     if message.kind != "taken_away":
         blocks.append(booking_button(booking.id, person))
@@ -130,6 +162,15 @@ def booking_button(booking_id: int, person: User) -> Button:
     if person.role is Role.PROFESSIONAL:
         return Button(_("Open the job"), "professional.job", {"booking_id": booking_id})
     return Button(_("Open the booking"), "customer.booking", {"booking_id": booking_id})
+
+
+def _way_on(kind, person):
+    """Where a message leads that is about no booking."""
+    if kind in ("slot_held", "hold_lapsed"):
+        return Button(_("Open your waiting list"), "customer_waits.waits")
+    if kind in OF_CONDUCT:
+        return Button(_("Open your scorecard"), "professional_conduct.scorecard")
+    return _to_the_dashboard(person)
 
 
 def _to_the_dashboard(person):

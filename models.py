@@ -1,7 +1,7 @@
 """Tables, relationships, enums, constraints and one-line predicates. The rules are in domain/."""
 
 import enum
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from flask_security import UserMixin
 from sqlalchemy import (
@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     Enum,
     Float,
@@ -75,7 +76,7 @@ class UTCDateTime(TypeDecorator):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _enum(kind: type[enum.Enum], name: str) -> Enum:
+def enum_column(kind: type[enum.Enum], name: str) -> Enum:
     """A string column with a CHECK, the same on SQLite and PostgreSQL."""
     return Enum(
         kind,
@@ -123,6 +124,7 @@ class LineKind(enum.StrEnum):
     TAX = "tax"
     LATE_FEE = "late_fee"
     REVERSAL = "reversal"
+    REFUND = "refund"
 
 
 class OfferStatus(enum.StrEnum):
@@ -130,6 +132,7 @@ class OfferStatus(enum.StrEnum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     LOST = "lost"
+    EXPIRED = "expired"
 
 
 class Channel(enum.StrEnum):
@@ -167,6 +170,23 @@ class ExportStatus(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+class WaitStatus(enum.StrEnum):
+    """Waiting for a free slot, a slot is held for them, they took it, they let it lapse, or they left."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    TAKEN = "taken"
+    LAPSED = "lapsed"
+    LEFT = "left"
+
+
+class Every(enum.StrEnum):
+    WEEK = "week"
+    FORTNIGHT = "fortnight"
+    THREE_WEEKS = "three_weeks"
+    MONTH = "month"
+
+
 class PaymentMethod(enum.StrEnum):
     CASH = "cash"
     UPI = "upi"
@@ -176,6 +196,7 @@ class FileKind(enum.StrEnum):
     PHOTO = "photo"
     RESUME = "resume"
     IDENTITY = "identity"
+    EVIDENCE = "evidence"
 
 
 # -- Places ---------------------------------------------------------------------------------
@@ -268,7 +289,7 @@ class User(db.Model, UserMixin):
         Index("ix_users_name_key", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    role: Mapped[Role] = mapped_column(_enum(Role, "role"))
+    role: Mapped[Role] = mapped_column(enum_column(Role, "role"))
     email: Mapped[str] = mapped_column(String(254), unique=True)
     name: Mapped[str] = mapped_column(String(120))
     # Lower case, for searching by the beginning of a name through an index.
@@ -364,6 +385,7 @@ class Professional(db.Model):
     __table_args__ = (
         CheckConstraint("radius_km BETWEEN 1 AND 200", name="radius"),
         CheckConstraint("experience_years BETWEEN 0 AND 70", name="experience"),
+        CheckConstraint("speed_kmh BETWEEN 5 AND 100", name="speed"),
         Index("ix_professionals_approval_applied_at", "approval", "applied_at", "id"),
         Index("ix_professionals_rating", "rating_count", "rank"),
     )
@@ -378,11 +400,19 @@ class Professional(db.Model):
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)
     resume_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
     identity_id: Mapped[str | None] = mapped_column(ForeignKey("stored_files.id", ondelete="SET NULL"))
-    approval: Mapped[Approval] = mapped_column(_enum(Approval, "approval"), default=Approval.PENDING)
+    approval: Mapped[Approval] = mapped_column(enum_column(Approval, "approval"), default=Approval.PENDING)
     approval_reason: Mapped[str | None] = mapped_column(String(500))
     applied_at: Mapped[datetime] = mapped_column(UTCDateTime)
     approved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    # How fast they get from one job to the next, on the way as the crow flies.
+    speed_kmh: Mapped[int] = mapped_column(SmallInteger, default=20)
+    # When the scorecard warned them and of which numbers, and from when on it pauses them; what was
+    # before `counts_from` is forgiven (see domain.scorecards and domain.pauses).
+    warned_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    warned_of: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    suspended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    counts_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
     rating_sum: Mapped[int] = mapped_column(Integer, default=0)
     rating_count: Mapped[int] = mapped_column(Integer, default=0)
     rank: Mapped[float] = mapped_column(Float, default=0.0)
@@ -407,6 +437,11 @@ class Professional(db.Model):
     @property
     def approved(self) -> bool:
         return self.approval is Approval.APPROVED
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody can find and book them now: by their own switch, or by the scorecard."""
+        return self.paused or self.suspended_at is not None
 
     @property
     def rating(self) -> float | None:
@@ -461,7 +496,7 @@ class StoredFile(db.Model):
     __tablename__ = "stored_files"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", use_alter=True), index=True)
-    kind: Mapped[FileKind] = mapped_column(_enum(FileKind, "file_kind"))
+    kind: Mapped[FileKind] = mapped_column(enum_column(FileKind, "file_kind"))
     content_type: Mapped[str] = mapped_column(String(60))
     size: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -503,14 +538,61 @@ class TimeOff(db.Model):
 
 
 class SlotClaim(db.Model):
-    """One quarter of an hour of a professional, taken. The primary key is what makes a double
-    booking impossible. `bucket` counts quarter-hours since 1970-01-01 00:00 UTC."""
+    """One quarter of an hour of a professional, taken by a booking, or held for somebody who waits.
+
+    The primary key is what makes a double booking impossible. `bucket` counts quarter-hours since
+    1970-01-01 00:00 UTC.
+    """
 
     __tablename__ = "slot_claims"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = (
+        CheckConstraint("(booking_id IS NULL) <> (wait_id IS NULL)", name="holder"),
+        {"sqlite_with_rowid": False},
+    )
     professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), primary_key=True)
     bucket: Mapped[int] = mapped_column(Integer, primary_key=True)
-    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), index=True)
+    wait_id: Mapped[int | None] = mapped_column(ForeignKey("waits.id"), index=True)
+
+
+class Wait(db.Model):
+    """A customer's place in the line for a professional's full day. While a freed slot is held for
+    them, `starts_at` and `held_until` say which and how long."""
+
+    __tablename__ = "waits"
+    __table_args__ = (
+        Index("ix_waits_line", "professional_id", "day", "status", "id"),
+        Index(
+            "ix_waits_held",
+            "held_until",
+            sqlite_where=text("status = 'held'"),
+            postgresql_where=text("status = 'held'"),
+        ),
+        Index(
+            "uq_waits_once",
+            "customer_id",
+            "professional_id",
+            "service_id",
+            "day",
+            unique=True,
+            sqlite_where=text("status IN ('waiting', 'held')"),
+            postgresql_where=text("status IN ('waiting', 'held')"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"))
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
+    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"))
+    day: Mapped[date] = mapped_column(Date)
+    status: Mapped[WaitStatus] = mapped_column(enum_column(WaitStatus, "wait_status"), default=WaitStatus.WAITING)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    starts_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    held_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    customer: Mapped[User] = relationship()
+    professional: Mapped[Professional] = relationship()
+    service: Mapped[Service] = relationship()
+    address: Mapped[Address] = relationship()
 
 
 # -- Bookings -------------------------------------------------------------------------------
@@ -520,7 +602,8 @@ class Booking(db.Model):
     """A customer's request and all that becomes of it.
 
     `professional_id` is empty while a booking for any professional is on offer. `subtotal` is the
-    sum of the service lines, `total` of all lines, `paid` of all payments, in minor units.
+    sum of the service lines, `total` of all lines, `paid` of all payments less what went back of
+    them, and `refunded` what the refund lines took off, in minor units.
     """
 
     __tablename__ = "bookings"
@@ -563,7 +646,7 @@ class Booking(db.Model):
     customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     professional_id: Mapped[int | None] = mapped_column(ForeignKey("professionals.id"))
     service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
-    status: Mapped[Status] = mapped_column(_enum(Status, "status"), default=Status.PENDING)
+    status: Mapped[Status] = mapped_column(enum_column(Status, "status"), default=Status.PENDING)
     starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
     address_line: Mapped[str] = mapped_column(String(200))
@@ -573,11 +656,20 @@ class Booking(db.Model):
     subtotal: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
     paid: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Named by no request: the database begins it.
+    refunded: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     respond_by: Mapped[datetime] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Whether somebody else may be asked for the same time when the professional can't come.
+    cascade: Mapped[bool] = mapped_column(Boolean, default=False)
+    # How often both sides agreed to another time.
+    moves: Mapped[int] = mapped_column(SmallInteger, default=0)
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"), index=True)
+    # The booking whose work this one does again for nothing.
+    rework_of_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"), index=True)
     # The start code is derived from this (see domain.start_codes) and stored nowhere.
     code_salt: Mapped[str] = mapped_column(String(32))
     code_tries: Mapped[int] = mapped_column(SmallInteger, default=0)
@@ -591,6 +683,7 @@ class Booking(db.Model):
     offers: Mapped[list["BookingOffer"]] = relationship(order_by="BookingOffer.position")
     payments: Mapped[list["Payment"]] = relationship(order_by="Payment.id")
     review: Mapped["Review | None"] = relationship(back_populates="booking")
+    series: Mapped["Series | None"] = relationship(back_populates="bookings")
 
     @property
     def reference(self) -> str:
@@ -607,6 +700,27 @@ class Booking(db.Model):
         """What is still to be paid, in minor units."""
         return self.total - self.paid
 
+    @property
+    def earned(self) -> int:
+        """What finished work brings the professional: a refund comes out of it."""
+        return max(self.subtotal - self.refunded, 0)
+
+
+class Series(db.Model):
+    """Bookings of one customer with one professional that were made together, at a distance."""
+
+    __tablename__ = "series"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), index=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
+    every: Mapped[Every] = mapped_column(enum_column(Every, "every"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    bookings: Mapped[list["Booking"]] = relationship(order_by="Booking.starts_at", back_populates="series")
+    customer: Mapped[User] = relationship()
+    professional: Mapped[Professional] = relationship()
+    service: Mapped[Service] = relationship()
+
 
 class BookingLine(db.Model):
     """One line of the price. `amount` is in minor units of the booking's currency."""
@@ -614,7 +728,7 @@ class BookingLine(db.Model):
     __tablename__ = "booking_lines"
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
-    kind: Mapped[LineKind] = mapped_column(_enum(LineKind, "line_kind"))
+    kind: Mapped[LineKind] = mapped_column(enum_column(LineKind, "line_kind"))
     label: Mapped[str] = mapped_column(String(140))
     amount: Mapped[int] = mapped_column(BigInteger)
 
@@ -636,14 +750,15 @@ class BookingEvent(db.Model):
 
 
 class BookingOffer(db.Model):
-    """A booking for any professional, offered to one of the best matches."""
+    """A booking for any professional, offered to one of the best matches; or a booking that went on to
+    another professional, and what became of it with this one (see domain.offers)."""
 
     __tablename__ = "booking_offers"
     __table_args__ = (Index("ix_booking_offers_professional_id", "professional_id", "status"),)
     booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), primary_key=True)
     professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), primary_key=True)
     position: Mapped[int] = mapped_column(SmallInteger)
-    status: Mapped[OfferStatus] = mapped_column(_enum(OfferStatus, "offer_status"), default=OfferStatus.OPEN)
+    status: Mapped[OfferStatus] = mapped_column(enum_column(OfferStatus, "offer_status"), default=OfferStatus.OPEN)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     booking: Mapped[Booking] = relationship(back_populates="offers")
@@ -656,7 +771,7 @@ class Payment(db.Model):
     __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
-    method: Mapped[PaymentMethod] = mapped_column(_enum(PaymentMethod, "payment_method"))
+    method: Mapped[PaymentMethod] = mapped_column(enum_column(PaymentMethod, "payment_method"))
     amount: Mapped[int] = mapped_column(BigInteger)
     recorded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -746,13 +861,13 @@ class OutboxMessage(db.Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
     kind: Mapped[str] = mapped_column(String(40))
-    channel: Mapped[Channel] = mapped_column(_enum(Channel, "channel"))
+    channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     # Where to, when that is not what the person has by then; empty otherwise.
     address: Mapped[str | None] = mapped_column(String(254))
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"))
     data: Mapped[dict] = mapped_column(JSON, default=dict)
-    status: Mapped[Delivery] = mapped_column(_enum(Delivery, "delivery"), default=Delivery.WAITING)
+    status: Mapped[Delivery] = mapped_column(enum_column(Delivery, "delivery"), default=Delivery.WAITING)
     tries: Mapped[int] = mapped_column(Integer, default=0)
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
     lease: Mapped[str | None] = mapped_column(String(36))
@@ -780,7 +895,7 @@ class JobRun(db.Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     job: Mapped[str] = mapped_column(String(40))
     period: Mapped[str] = mapped_column(String(10))
-    status: Mapped[RunStatus] = mapped_column(_enum(RunStatus, "run_status"), default=RunStatus.RUNNING)
+    status: Mapped[RunStatus] = mapped_column(enum_column(RunStatus, "run_status"), default=RunStatus.RUNNING)
     cursor: Mapped[int] = mapped_column(BigInteger, default=0)
     count: Mapped[int] = mapped_column(Integer, default=0)
     runs: Mapped[int] = mapped_column(Integer, default=0)
@@ -813,11 +928,11 @@ class Export(db.Model):
     admin_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     # The one-time key of the form, so that a double click asks once.
     key: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[ExportKind] = mapped_column(_enum(ExportKind, "export_kind"))
+    kind: Mapped[ExportKind] = mapped_column(enum_column(ExportKind, "export_kind"))
     filters: Mapped[dict] = mapped_column(JSON, default=dict)
     excel: Mapped[bool] = mapped_column(Boolean, default=False)
     status: Mapped[ExportStatus] = mapped_column(
-        _enum(ExportStatus, "export_status"), default=ExportStatus.WAITING
+        enum_column(ExportStatus, "export_status"), default=ExportStatus.WAITING
     )
     # The process that writes the file; another one that runs the timetable begins it anew.
     holder: Mapped[str | None] = mapped_column(String(80))

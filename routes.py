@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, send_fil
 from flask_login import current_user
 from sqlalchemy import text
 
+import templating
 from domain import availability, catalogue, channels, clock, files, places, professionals, reviews, search, users
 from extensions import begin_write, csrf, db, settings
 
@@ -45,7 +46,8 @@ def category(category_slug):
 @bp.get("/search", endpoint="search")
 def find():
     asked = search.read(request.args)
-    results = search.find(asked)
+    marks = templating.marks()
+    results = search.find(asked, marks.apart)
     page = render_template(
         "public/search.html",
         asked=asked,
@@ -58,15 +60,19 @@ def find():
         people=url_for("public.professional", professional_id=0).removesuffix("0"),
         photos=url_for("public.photo", file_id="-").removesuffix("-"),
         context=_context(results, asked),
+        marks=marks,
+        hearts=current_user.is_authenticated and current_user.is_customer,
     )
     return page, 422 if asked.errors else 200
 
 
 @bp.get(PERSON)
 def professional(professional_id):
-    person = catalogue.listed(professional_id)
+    marks = templating.marks()
+    person = catalogue.listed(professional_id, marks.apart)
     return render_template(
         "public/professional.html",
+        marks=marks,
         reviews=reviews.of_professional(person.id, request.args.get("after")),
         languages_spoken=[professionals.LANGUAGES.get(code, code) for code in person.languages],
         **_slots(person),
@@ -79,7 +85,8 @@ def slots(professional_id):
     if "HX-Request" not in request.headers:
         page = url_for("public.professional", professional_id=professional_id)
         return redirect(f"{page}?{urlencode(request.args)}#slots" if request.args else f"{page}#slots")
-    return render_template("public/slots.html", **_slots(catalogue.listed(professional_id)))
+    person = catalogue.listed(professional_id, templating.marks().apart)
+    return render_template("public/slots.html", **_slots(person))
 
 
 @bp.get("/pincodes/<pincode>")
@@ -187,25 +194,49 @@ def register_routes(app: Flask) -> None:
     import account
     import admin
     import admin_catalogue
+    import admin_conduct
+    import admin_disputes
     import admin_exports
     import admin_operations
     import admin_reports
     import customer
+    import customer_changes
+    import customer_people
+    import customer_proposals
     import customer_reports
+    import customer_series
+    import customer_waits
     import service_professional
+    import service_professional_changes
+    import service_professional_conduct
+    import service_professional_people
+    import service_professional_proposals
     import service_professional_reports
+    import service_professional_series
 
     modules = (
         account,
         admin,
         admin_catalogue,
+        admin_conduct,
+        admin_disputes,
         admin_exports,
         admin_operations,
         admin_reports,
         customer,
+        customer_changes,
+        customer_people,
+        customer_proposals,
         customer_reports,
+        customer_series,
+        customer_waits,
         service_professional,
+        service_professional_changes,
+        service_professional_conduct,
+        service_professional_people,
+        service_professional_proposals,
         service_professional_reports,
+        service_professional_series,
     )
     for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

@@ -6,11 +6,24 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from auth import restrict_to
-from domain import bookings, clock, earnings, places, professionals, reviews, schedules, scorecards, transitions
-from domain.errors import NotAllowed, NotFound
+from desk import open_to_professionals
+from domain import (
+    blocked_pairs,
+    bookings,
+    clock,
+    deadlines,
+    disputes,
+    earnings,
+    lookups,
+    professionals,
+    proposals,
+    reviews,
+    schedules,
+    scorecards,
+)
+from domain.errors import NotFound
 from domain.paging import keyset
 from domain.transitions import LABELS
 from extensions import db
@@ -26,40 +39,17 @@ from forms import (
     TimeOffForm,
     refusals,
 )
-from models import Booking, Professional, Review, Role
+from models import Booking, Review, Status
 
 bp = Blueprint("professional", __name__)
-restrict_to(bp, Role.PROFESSIONAL)
+open_to_professionals(bp)
 
 REQUESTS_ON_DASHBOARD = 5
 UPCOMING_ON_DASHBOARD = 5
 CALENDAR_DAYS = 14
+MOST_OTHER_TIMES = 20
 # From here on the customer's door and telephone are the professional's business.
 AGREED = frozenset({*schedules.OPEN, *schedules.DONE})
-
-
-@bp.before_request
-def load_professional():
-    """The professional and the number of their requests; who is not approved has one page only."""
-    waiting = schedules.waiting(current_user).with_only_columns(func.count()).scalar_subquery()
-    g.professional, g.waiting = db.session.execute(
-        select(Professional, waiting).where(Professional.id == current_user.id)
-    ).one()
-    if g.professional.approved or request.endpoint == "professional.dashboard":
-        return None
-    if request.method == "GET":
-        return redirect(url_for("professional.dashboard"))
-    raise NotAllowed(_("You can do this once your profile is approved."))
-
-
-@bp.context_processor
-def navigation():
-    return {
-        "professional": g.get("professional"),
-        "nav_counts": {"professional.requests": g.get("waiting")},
-        "distance_to": _distance_to,
-        "whole_days": schedules.whole_days,
-    }
 
 
 # -- The day ----------------------------------------------------------------------------------
@@ -73,10 +63,13 @@ def dashboard():
     tomorrow = clock.start_of(clock.today() + timedelta(1))
     today = clock.start_of(clock.today())
     jobs = schedules.jobs(current_user.id, today)
+    requests = _requests(size=REQUESTS_ON_DASHBOARD)
     return render_template(
         "service_professional/dashboard.html",
         greeting=_greeting(current_user.name),
-        requests=_requests(size=REQUESTS_ON_DASHBOARD),
+        requests=requests,
+        other_times=proposals.open_of([*requests.items, *jobs]),
+        jobs=jobs,
         late=[job for job in jobs if job.starts_at < today],
         today=[job for job in jobs if today <= job.starts_at < tomorrow],
         left=sum(job.status in schedules.OPEN for job in jobs if today <= job.starts_at < tomorrow),
@@ -88,7 +81,10 @@ def dashboard():
 
 @bp.get("/professional/requests")
 def requests():
-    return render_template("service_professional/requests.html", page=_requests(request.args.get("after")))
+    page = _requests(request.args.get("after"))
+    jobs = [] if request.args.get("after") else _jobs_to_move()
+    other_times = proposals.open_of([*page.items, *jobs])
+    return render_template("service_professional/requests.html", page=page, jobs=jobs, other_times=other_times)
 
 
 @bp.get("/professional/calendar")
@@ -319,18 +315,29 @@ def _to_job(booking_id):
 
 
 def _job_page(booking_id, **submitted):
-    booking = bookings.get(booking_id, current_user)
+    booking = lookups.booking(booking_id, by=current_user)
     blank = {"decline": DeclineForm, "cancel": CancelJobForm, "start": StartForm, "payment": PaymentForm}
     mine = booking.professional_id == current_user.id
     return render_template(
         "service_professional/job.html",
         booking=booking,
         mine=mine,
+        story=_story(booking),
+        last_of_mine=next((one.verb for one in reversed(booking.events) if one.actor_id == current_user.id), None),
+        blocked=mine and blocked_pairs.is_blocked(booking, current_user),
         agreed=mine and booking.status in AGREED,
         actions=bookings.available_actions(booking, current_user),
-        openings=transitions.openings(booking),
+        deadlines=deadlines,
+        openings=deadlines.openings(booking),
+        rework_id=disputes.rework_of(booking),
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
     )
+
+
+def _story(booking):
+    """What happened since this professional was asked: what went before concerns others."""
+    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
+    return booking.events[asked[-1] :] if asked else booking.events
 
 
 def _requests(after=None, size=20):
@@ -349,6 +356,14 @@ def _reviews_page(review_id=None, form=None):
         answered=review_id,
         form=form or ReplyForm(formdata=None),
     )
+
+
+def _jobs_to_move():
+    """The agreed jobs for which the customer would like another time."""
+    asked = proposals.to_answer(current_user).where(Booking.status == Status.ACCEPTED)
+    return db.session.scalars(
+        asked.options(*schedules.DETAILS).order_by(Booking.starts_at, Booking.id).limit(MOST_OTHER_TIMES)
+    ).all()
 
 
 def _hours_page(hours_form=None, time_off_form=None):
@@ -398,10 +413,6 @@ def _greeting(name):
     if hour < 17:
         return _("Good afternoon, %(name)s", name=first)
     return _("Good evening, %(name)s", name=first)
-
-
-def _distance_to(booking):
-    return places.distance_km(g.professional.lat, g.professional.lon, booking.pin.lat, booking.pin.lon)
 
 
 def _range(form):

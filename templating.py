@@ -17,7 +17,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from config import ROOT
-from domain import audit, clock, notifications, reports
+from domain import audit, clock, favourites, notifications, proposals, refunds, reports, transitions
 from extensions import settings
 from models import Approval, LineKind, Role, Status, User, reference_of
 
@@ -48,6 +48,10 @@ def init_app(app: Flask) -> None:
         csrf_field=csrf_field,
         notification_text=notification_text,
         act_name=act_name,
+        open_proposal=transitions.open_proposal,
+        proposed_until_the_end=transitions.proposed_until_the_end,
+        moves_left=proposals.moves_left,
+        proposal_steps=proposal_steps,
         reference_of=reference_of,
         languages=LANGUAGES,
         Role=Role,
@@ -58,7 +62,7 @@ def init_app(app: Flask) -> None:
         currency=app.config["SETTINGS"].currency,
         timezone_name=app.config["SETTINGS"].timezone,
         unread_notifications=LocalProxy(_unread_notifications),
-        applications_waiting=LocalProxy(_applications_waiting),
+        waiting_for_admins=LocalProxy(_waiting_for_admins),
         get_locale=get_locale,
         ngettext=ngettext,
     )
@@ -99,9 +103,11 @@ def line_label(line) -> str:
     if line.kind is LineKind.PLATFORM_FEE:
         return gettext("Platform fee")
     if line.kind is LineKind.LATE_FEE:
-        return gettext("Late cancellation fee")
+        return gettext("No-show fee") if line.label in refunds.NO_SHOW else gettext("Late cancellation fee")
     if line.kind is LineKind.REVERSAL:
-        return gettext("Cancelled")
+        return gettext("No-show") if line.label in refunds.NO_SHOW else gettext("Cancelled")
+    if line.kind is LineKind.REFUND:
+        return gettext("Refund")
     return line.label
 
 
@@ -127,7 +133,9 @@ def month(value: date) -> str:
 
 def period(value: str) -> str:
     """A date or a month as the timetable names it: 22 Nov 2026, or November 2026."""
-    return full_date(date.fromisoformat(value)) if len(value) > len("2026-11") else month(date.fromisoformat(f"{value}-01"))
+    if len(value) > len("2026-11"):
+        return full_date(date.fromisoformat(value))
+    return month(date.fromisoformat(f"{value}-01"))
 
 
 def short_month(value: date) -> str:
@@ -165,6 +173,11 @@ def dated(value: datetime) -> str:
     return f"{short_day(value)}, {time_of_day(value)}"
 
 
+def full_moment(value: datetime) -> str:
+    """22 Nov 2026, 11:30 am: for what is read years later."""
+    return f"{full_date(value)}, {time_of_day(value)}"
+
+
 def ago(value: datetime) -> str:
     """2 hours ago; in 38 minutes."""
     delta = value - clock.now()
@@ -193,6 +206,25 @@ def act_name(entry) -> str:
     return str(audit.ACTIONS[entry.action])
 
 
+def proposal_steps(booking) -> dict[int, str]:
+    """What the events of a booking say that tell of another time, to whoever reads it; by the event's id."""
+    told = proposals.told_by(booking)
+    return {event.id: _proposal_step(event, told[event.id]) for event in booking.events if event.id in told}
+
+
+def _proposal_step(event, proposal):
+    time = dated(proposal.starts_at)
+    if event.actor_id is None:
+        return gettext("Nobody answered in time: %(time)s", time=time)
+    mine, others = {
+        "propose": (gettext("You proposed %(time)s"), gettext("%(name)s proposed %(time)s")),
+        "agree": (gettext("You agreed to %(time)s"), gettext("%(name)s agreed to %(time)s")),
+        "decline_time": (gettext("You declined %(time)s"), gettext("%(name)s declined %(time)s")),
+        "withdraw": (gettext("You took back %(time)s"), gettext("%(name)s took back %(time)s")),
+    }[event.verb]
+    return (mine if event.actor_id == current_user.id else others) % {"time": time, "name": event.actor.name}
+
+
 def initials(name: str) -> str:
     """The first letters of the first and the last word of a name."""
     words = name.split()
@@ -208,6 +240,17 @@ def csrf_field() -> Markup:
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
+def marks() -> favourites.Marks:
+    """What a signed-in customer chose about people; read together with their unread notifications, so
+    a view that shows it asks before it renders."""
+    if "marks" not in g:
+        g.marks = favourites.Marks()
+        if current_user.is_authenticated and current_user.is_customer:
+            g.marks = favourites.marks(current_user)
+            g.unread_notifications = g.marks.unread
+    return g.marks
+
+
 def _unread_notifications() -> int:
     if not current_user.is_authenticated:
         return 0
@@ -216,10 +259,12 @@ def _unread_notifications() -> int:
     return g.unread_notifications
 
 
-def _applications_waiting() -> int:
-    if "applications_waiting" not in g:
-        g.applications_waiting = reports.to_approve()
-    return g.applications_waiting
+def _waiting_for_admins() -> dict[str, int]:
+    """The numbers in an admin's navigation, by the endpoint of the list that they lead to."""
+    if "waiting_for_admins" not in g:
+        lists = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals")
+        g.waiting_for_admins = dict(zip(lists, reports.to_decide(), strict=True))
+    return g.waiting_for_admins
 
 
 def _local_date(value: datetime | date) -> date:

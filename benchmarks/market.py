@@ -134,7 +134,7 @@ def _fill(connection, draw, professionals, bookings, whole_country):
             )
         )
         working.append(
-            (person, "", years, pin, lat, lon, radius, "[]", "approved", _stamp(now), 0, stars, count, rank, 0, 0)
+            (person, "", years, pin, lat, lon, radius, "[]", "approved", _stamp(now), 0, stars, count, rank, 0, 0, 20)
         )
         chosen = draw.sample(others, OTHER_SERVICES) + ([common] if draw.random() < SHARE else [])
         for service in chosen:
@@ -173,7 +173,7 @@ def _fill(connection, draw, professionals, bookings, whole_country):
         connection,
         "professionals",
         "id bio experience_years base_pincode lat lon radius_km languages approval applied_at paused "
-        "rating_sum rating_count rank offers_answered offers_accepted",
+        "rating_sum rating_count rank offers_answered offers_accepted speed_kmh",
         working,
     )
     _insert(
@@ -221,13 +221,15 @@ def _fill_bookings(connection, draw, now, professionals, customers, bookings, se
                 _stamp(start),
                 "salt",
                 0,
+                0,
+                0,
             )
         )
     _insert(
         connection,
         "bookings",
         "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks "
-        "currency subtotal total paid respond_by created_at code_salt code_tries",
+        "currency subtotal total paid respond_by created_at code_salt code_tries cascade moves",
         rows,
     )
     _insert(connection, "slot_claims", "professional_id bucket booking_id", claims)

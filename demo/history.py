@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from demo.people import Cast, Worker
 from demo.timeline import Script, Timeline
-from domain import availability, bookings, clock, places, requests, reviews
-from domain.errors import Invalid
+from domain import amendments, availability, bookings, clock, disputes, no_shows, places, proposals, requests, reviews
+from domain.errors import Conflict, Invalid
 from extensions import db, settings
 from models import Booking, OfferStatus, PaymentMethod, Review, Status
 
@@ -19,7 +19,7 @@ PAST_DAYS = 90
 TRIES = 60
 HOURS = (8, 9, 10, 10, 11, 12, 14, 15, 16, 17, 18)
 LEADS = (0, 0, 1, 1, 1, 2, 2, 3, 4, 6)
-# Of 600 bookings; the rest are done, paid and closed. no_show and disputed have no verbs yet.
+# Of 600 bookings; the rest are done, paid and closed.
 FATES = {
     "pending": 22,
     "accepted": 54,
@@ -35,6 +35,12 @@ FATES = {
     "reassigned": 3,
     "started without code": 2,
     "moved": 8,
+    "another time": 5,
+    "other time agreed": 6,
+    "customer absent": 4,
+    "professional absent": 2,
+    "disputed": 4,
+    "settled": 5,
     "for anyone": 48,
 }
 # What the three guests find: fate, customer, professional, first start in hours from now or days before.
@@ -47,7 +53,7 @@ OF_THE_CUSTOMER = (
     ("rejected", -16),
     ("expired", -27),
     ("pending", 3),
-    ("accepted", 6),
+    ("another time", 6),
 )
 OF_THE_PROFESSIONAL = (
     *(("closed", -day) for day in (86, 80, 77, 69, 64, 60, 55, 49, 46, 41, 38, 35, 30, 26, 23, 19, 17, 14, 11)),
@@ -58,7 +64,8 @@ OF_THE_PROFESSIONAL = (
     ("later today", 0),
     ("asked just now", 0),
     *(("pending", day) for day in (1, 4)),
-    *(("accepted", day) for day in (1, 2, 3, 5, 8)),
+    *(("accepted", day) for day in (1, 2, 3, 5)),
+    ("another time", 8),
 )
 
 
@@ -109,10 +116,10 @@ def _window(rng, now, fate, day):
     if fate == "pending":
         opens = max(_at(now, day or rng.randint(1, 6), rng.choice(HOURS)), now + 3 * hour)
         return now - timedelta(minutes=rng.randint(4, 900)), opens, opens + 72 * hour
-    if fate in ("accepted", "later today", "soon"):
+    if fate in ("accepted", "another time", "later today", "soon"):
         soonest = timedelta(minutes=20) if fate == "soon" else 3 * hour
         opens = max(_at(now, rng.randint(0, 13) if day is None else day, rng.choice(HOURS)), now + soonest)
-        opens = now + soonest if fate != "accepted" else opens
+        opens = now + soonest if fate in ("later today", "soon") else opens
         return now - rng.uniform(20, 80) * hour, opens, opens + 72 * hour
     if fate == "asked just now":
         return now - hour / 3, now + 4 * hour, now + 72 * hour
@@ -120,7 +127,7 @@ def _window(rng, now, fate, day):
         return now - 7 * hour, now + hour / 6, now + hour * 1.3
     if fate == "in_progress":
         return now - 8 * hour, now - hour * 0.6, now - hour / 30
-    if fate == "completed":
+    if fate in ("completed", "disputed"):
         opens = now - rng.uniform(5, 20) * hour
         return opens - 24 * hour, opens, now - 4 * hour
     if fate == "paid today":
@@ -168,6 +175,13 @@ def _life(cast: Cast, plan: Plan) -> Script:
     if plan.fate.startswith("cancelled"):
         yield from _cancellation(cast, plan, booking)
         return
+    if plan.fate.endswith("absent"):
+        yield from _absence(cast, plan, booking)
+        return
+    if plan.fate in ("another time", "other time agreed"):
+        yield from _propose(cast, plan, booking)
+        if plan.fate == "another time":
+            return
     if plan.fate == "reassigned":
         yield clock.now() + timedelta(minutes=30)
         _reassign(cast, booking)
@@ -208,6 +222,18 @@ def _cancellation(cast, plan, booking):
     bookings.cancel(booking, by, cast.words.reason(by.role.value))
 
 
+def _absence(cast, plan, booking):
+    """Nobody opens, or nobody comes."""
+    patience = timedelta(minutes=settings.policy.no_show_minutes + plan.rng.randint(2, 15))
+    absent = plan.fate.split()[0]
+    by = cast.clients[booking.customer_id].user if absent == "professional" else _worker(cast, booking)
+    if absent == "customer":
+        yield booking.starts_at + timedelta(minutes=plan.rng.randint(-3, 10))
+        no_shows.knock(booking, by)
+    yield booking.starts_at + patience
+    no_shows.report(booking, by, cast.words.reason(f"{absent}_absent"))
+
+
 def _work(cast, plan, booking):
     """On the way, there, done and paid, as far as the fate goes."""
     rng = plan.rng
@@ -236,6 +262,9 @@ def _aftermath(cast, plan, booking):
         bookings.record_payment(booking, _worker(cast, booking), rng.choice((PaymentMethod.CASH, PaymentMethod.UPI)))
     if plan.fate == "completed":
         return
+    if plan.fate in ("disputed", "settled"):
+        yield from _dispute(cast, plan, booking)
+        return
     if plan.fate == "paid today" or rng.random() < 0.6:
         yield clock.now() + timedelta(minutes=10 if plan.fate == "paid today" else rng.randint(10, 700))
         bookings.close(booking, cast.clients[booking.customer_id].user)
@@ -245,6 +274,25 @@ def _aftermath(cast, plan, booking):
     guest = plan.customer or plan.professional
     if plan.fate != "unreviewed" and rng.random() < (0.9 if guest else 0.75):
         yield from _review(cast, plan, booking)
+
+
+def _dispute(cast, plan, booking):
+    """Something was wrong; what is older is answered and decided."""
+    rng = plan.rng
+    yield clock.now() + timedelta(minutes=rng.randint(20, 120))
+    disputes.begin(booking, cast.clients[booking.customer_id].user, cast.words.dispute("customer"))
+    if plan.fate == "settled" or rng.random() < 0.5:
+        yield clock.now() + timedelta(minutes=rng.randint(15, 60))
+        disputes.answer(booking, _worker(cast, booking), cast.words.dispute("professional"))
+    if plan.fate == "disputed":
+        return
+    yield clock.now() + timedelta(hours=rng.uniform(2, 20))
+    if rng.random() < 0.3:
+        disputes.dismiss(booking, cast.admin, cast.words.dispute("dismissed"))
+    else:
+        # In whole rupees, a fifth to a half of it.
+        part = booking.total * rng.randint(20, 50) // 100
+        disputes.refund(booking, cast.admin, cast.words.dispute("refund"), max(part - part % 100, 100))
 
 
 def _review(cast, plan, booking):
@@ -259,15 +307,45 @@ def _review(cast, plan, booking):
         reviews.reply(review, worker.user, cast.words.reply(rating))
 
 
-def _move(cast, plan, booking):
+def _later(booking):
+    """When the professional is free again, most of a day after the booking or more."""
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     opens = booking.starts_at + timedelta(hours=20)
-    found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4))
-    if found:
+    found = availability.free_between({booking.professional_id: minutes}, opens, opens + timedelta(days=4), booking.pin)
+    return found.get(booking.professional_id)
+
+
+def _move(cast, plan, booking):
+    start = _later(booking)
+    if start is not None:
         try:
-            requests.shift(booking, cast.clients[booking.customer_id].user, found[booking.professional_id])
+            amendments.shift(booking, cast.clients[booking.customer_id].user, start)
         except Invalid:
             return  # they are busy themselves then, and leave it as it is
+
+
+def _propose(cast, plan, booking):
+    """One side asks for another time, most often the one that the guests are not; it may be agreed."""
+    rng = plan.rng
+    both = [_worker(cast, booking), cast.clients[booking.customer_id].user]
+    by, other = both if plan.customer else reversed(both) if plan.professional else rng.sample(both, 2)
+    # What is open at the end was asked for shortly before.
+    lately = cast.until - timedelta(minutes=rng.randint(20, 300))
+    yield lately if plan.fate == "another time" else clock.now() + timedelta(minutes=rng.randint(5, 40))
+    start = _later(booking)
+    if start is None or "propose" not in bookings.available_actions(booking, by):
+        return
+    try:
+        proposal = proposals.propose(booking, by, start, cast.words.reason(f"{by.role.value}_moves"))
+    except Invalid:
+        return  # the customer is busy then, and it stays as it is
+    if plan.fate == "other time agreed":
+        yield clock.now() + timedelta(minutes=rng.randint(5, 50))
+        if "agree" in bookings.available_actions(booking, other) and _is_free(booking.professional_id, booking, start):
+            try:
+                proposals.agree(booking, other, proposal.id)
+            except Conflict:
+                return  # the customer has become busy: nobody answers
 
 
 def _reassign(cast, booking):
@@ -360,9 +438,9 @@ def _asked(cast, booking):
     return [cast.workers[offer.professional_id].user for offer in booking.offers if offer.status is OfferStatus.OPEN]
 
 
-def _is_free(professional_id, booking):
+def _is_free(professional_id, booking, starts_at=None):
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
-    starts_at = booking.starts_at
+    starts_at = starts_at or booking.starts_at
     return availability.free_between({professional_id: minutes}, starts_at, starts_at + timedelta(minutes=1))
 
 

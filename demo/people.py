@@ -232,6 +232,7 @@ def _describe(cast, worker, city, years, papers_too=False):
         hourly_rate=rng.choice((None, 25_000, 30_000, 40_000, 50_000)),
         pincode=profile.base_pincode,
         radius_km=worker.radius_km,
+        speed_kmh=20,
         languages=languages[: rng.randint(1, len(languages))],
         resume=papers.resume(name, trade, years, city["name"]) if papers_too else None,
         identity=papers.identity_card(name, city["name"]) if papers_too else None,

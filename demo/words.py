@@ -26,6 +26,9 @@ class Words:
     def reason(self, whose: str) -> str:
         return self._deal("reasons", whose)
 
+    def dispute(self, whose: str) -> str:
+        return self._deal("disputes", whose)
+
     def review(self, service: str, rating: int) -> str:
         """A sentence about the service and one that fits the stars, or only one, or none."""
         good = rating > 3 or (rating == 3 and self._rng.random() < 0.5)

@@ -223,7 +223,7 @@ def statement(professional_id: int, month: date) -> Statement:
     done = [row for row in rows if row.status in earnings.EARNING]
     by_day = Counter()
     for row in done:
-        by_day[clock.local(row.starts_at).date()] += row.subtotal
+        by_day[clock.local(row.starts_at).date()] += row.earned
     weeks = sorted({clock.week_start(day) for day in _days(month)})
     services = sorted({row.name for row in done})
     reviews, stars, overall_sum, overall_count = _ratings(professional_id, opens, closes)
@@ -256,7 +256,14 @@ def months_of_professional(professional_id: int) -> list[tuple[date, Earned]]:
 
 def _jobs(professional_id, opens, closes):
     return db.session.execute(
-        select(Booking.starts_at, Booking.status, Booking.subtotal, Booking.total, Booking.paid, Service.name)
+        select(
+            Booking.starts_at,
+            Booking.status,
+            earnings.EARNED.label("earned"),
+            Booking.total,
+            Booking.paid,
+            Service.name,
+        )
         .join(Service, Service.id == Booking.service_id)
         .where(
             Booking.professional_id == professional_id,
@@ -272,8 +279,8 @@ def _sum(rows):
     rows = list(rows)
     return Earned(
         len(rows),
-        sum(row.subtotal for row in rows),
-        sum(row.total - row.subtotal for row in rows),
+        sum(row.earned for row in rows),
+        sum(row.total - row.earned for row in rows),
         sum(row.total - row.paid for row in rows),
     )
 

@@ -24,6 +24,12 @@ ACTIONS = {
     "cancel": _l("Cancelled a booking"),
     "reassign": _l("Reassigned a booking"),
     "override_code": _l("Started a booking without its code"),
+    "resolve": _l("Decided a dispute"),
+    "grant_appeal": _l("Granted an appeal"),
+    "refuse_appeal": _l("Refused an appeal"),
+    "end_pause": _l("Ended a pause"),
+    "mark_sick": _l("Marked sick days"),
+    "unmark_sick": _l("Took sick days back"),
     "hide_review": _l("Hid a review"),
     "show_review": _l("Showed a review again"),
     "create_category": _l("Created a category"),
@@ -81,7 +87,7 @@ def names_in(entries: list[AuditEntry]) -> dict[int, str]:
     return dict(db.session.execute(select(User.id, User.name).where(User.id.in_(ids))).all()) if ids else {}
 
 
-def of(subject_type: str, subject_id: int, most: int = 20) -> list[AuditEntry]:
+def of(subject_type: str, subject_id: int, most: int | None = 20) -> list[AuditEntry]:
     """The last acts upon one person, booking, service, category or review, newest first."""
     return list(
         db.session.scalars(

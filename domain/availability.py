@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, delete, exists, insert, literal, select, union_all
+from sqlalchemy import bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from domain import clock
+from domain import calendars, clock, travel
+from domain.calendars import BUCKET_SECONDS
+from domain.calendars import bucket_of as bucket_of
+from domain.calendars import moment_of as moment_of
 from domain.errors import Conflict, Invalid
+from domain.travel import BUCKET_MINUTES
 from extensions import Prepared, db, settings
-from models import SlotClaim, TimeOff, WorkingHours
+from models import SlotClaim, TimeOff, User, Wait, WorkingHours
 
-BUCKET_MINUTES = 15
-BUCKET_SECONDS = BUCKET_MINUTES * 60
 # Most professionals are free within three days: only the others cost a second look.
 NEAR_DAYS = 3
 FAR_DAYS = 14
@@ -43,41 +45,10 @@ class Day:
         return sum(not slot.taken for slot in self.slots)
 
 
-@dataclass
-class _Calendar:
-    """What one professional's days look like: hours by weekday, claims, and time off, in buckets."""
-
-    hours: dict[int, list[tuple[int, int]]]
-    claimed: set[int]
-    off: list[tuple[int, int]]
-
-
 # Tables and not classes: a statement of classes goes the longer way through the ORM.
 _hours, _off, _claims = WorkingHours.__table__.c, TimeOff.__table__.c, SlotClaim.__table__.c
+_waits = Wait.__table__.c
 
-_CLAIMS = select(_claims.professional_id, _claims.bucket).where(
-    _claims.professional_id.in_(bindparam("ids", expanding=True)),
-    _claims.bucket >= bindparam("first"),
-    _claims.bucket < bindparam("last"),
-)
-_HOURS_AND_CLAIMS = union_all(
-    select(
-        _hours.professional_id,
-        _hours.weekday,
-        _hours.starts_minute,
-        _hours.ends_minute,
-    ).where(_hours.professional_id.in_(bindparam("ids", expanding=True))),
-    select(_claims.professional_id, literal(-1), _claims.bucket, literal(0)).where(
-        _claims.professional_id.in_(bindparam("ids", expanding=True)),
-        _claims.bucket >= bindparam("first"),
-        _claims.bucket < bindparam("last"),
-    ),
-)
-_TIME_OFF = select(_off.professional_id, _off.starts_at, _off.ends_at).where(
-    _off.professional_id.in_(bindparam("ids", expanding=True)),
-    _off.ends_at > bindparam("from_moment"),
-    _off.starts_at < bindparam("to_moment"),
-)
 # Whether a professional works then, and is away then: columns for a query of its own or another's.
 OPENNESS = (
     exists()
@@ -97,55 +68,79 @@ OPENNESS = (
     .label("away"),
 )
 _OPENNESS = select(*OPENNESS)
-_claim = Prepared(insert(SlotClaim.__table__), "professional_id", "bucket", "booking_id")
+_claim = Prepared(insert(SlotClaim.__table__), "professional_id", "bucket", "booking_id", "wait_id")
+# The holds of a professional that have run out, in somebody's way until a job ends them.
+_DROP_OVERDUE = delete(SlotClaim.__table__).where(
+    _claims.professional_id == bindparam("professional"),
+    _claims.wait_id.in_(
+        select(_waits.id).where(
+            _waits.professional_id == bindparam("professional"), _waits.held_until <= bindparam("now")
+        )
+    ),
+)
 _RELEASE = delete(SlotClaim.__table__).where(SlotClaim.booking_id == bindparam("booking"))
 
 
 def free_slots(
-    professional_id: int, duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+    professional_id: int, duration_minutes: int, from_day: date, days: int, at=None, ignoring: int = 0
 ) -> list[Day]:
     """The starts of one professional on each of `days` dates from `from_day`, in two queries.
 
-    Claims on the buckets of `ignoring` do not count: a booking that moves is not in its own way.
+    `at` is where the work is, if that is known (anything with lat and lon): then what can't be
+    reached from the job before is taken, and so is that from where the next can't be.
+    Claims of the booking `ignoring` do not count, because one that moves is not in its own way; nor,
+    for minus its id, do those of a wait, whose slot is held for whoever looks.
     """
-    return shared_slots([professional_id], duration_minutes, from_day, days, ignoring)
+    return shared_slots([professional_id], duration_minutes, from_day, days, at, ignoring)
 
 
 def shared_slots(
-    ids: list[int], duration_minutes: int, from_day: date, days: int, ignoring: range = range(0)
+    ids: list[int], duration_minutes: int, from_day: date, days: int, at=None, ignoring: int = 0
 ) -> list[Day]:
     """The starts at which any of several professionals works, taken when none of them is free."""
-    calendars = _calendars(ids, from_day, days).values()
-    for calendar in calendars:
-        calendar.claimed.difference_update(ignoring)
-    return [_shared_day(calendars, from_day + timedelta(n), duration_minutes) for n in range(days)]
+    theirs = calendars.read(ids, from_day, days, at=at, but=ignoring).values()
+    return [_shared_day(theirs, from_day + timedelta(n), duration_minutes) for n in range(days)]
 
 
-def next_slots(durations: dict[int, int]) -> dict[int, datetime | None]:
+def free_among(professional_id: int, starts: list[datetime], duration_minutes: int, at) -> set[datetime]:
+    """Those of some starts, in order, at which a professional is free, in two queries; however far
+    ahead they are."""
+    first, last = clock.local(starts[0]).date(), clock.local(starts[-1]).date()
+    [theirs] = calendars.read([professional_id], first, (last - first).days + 1, at=at).values()
+    length = _length(duration_minutes)
+    return {
+        start
+        for start in starts
+        if bucket_of(start) in _starts(theirs, clock.local(start).date(), duration_minutes)
+        and _unclaimed(theirs, bucket_of(start), length)
+    }
+
+
+def next_slots(durations: dict[int, int], at=None) -> dict[int, datetime | None]:
     """The next free start within 14 days of each professional, given {id: minutes of work}.
 
     Two queries when everybody is free within three days, and else a third for the later claims.
     """
     today, later = clock.today(), clock.today() + timedelta(NEAR_DAYS)
     window = _bookable()
-    calendars = _calendars(durations, today, NEAR_DAYS, FAR_DAYS)
+    theirs = calendars.read(durations, today, NEAR_DAYS, FAR_DAYS, at)
     found = {
-        person: _first_of(calendars[person], today, NEAR_DAYS, minutes, *window)
+        person: _first_of(theirs[person], today, NEAR_DAYS, minutes, *window)
         for person, minutes in durations.items()
     }
     busy = [person for person, start in found.items() if start is None]
     if busy:
-        _add_claims(calendars, busy, later, FAR_DAYS - NEAR_DAYS)
+        calendars.add_claims(theirs, busy, later, FAR_DAYS - NEAR_DAYS, at)
     for person in busy:
-        found[person] = _first_of(calendars[person], later, FAR_DAYS - NEAR_DAYS, durations[person], *window)
+        found[person] = _first_of(theirs[person], later, FAR_DAYS - NEAR_DAYS, durations[person], *window)
     return found
 
 
-def free_between(durations: dict[int, int], opens: datetime, closes: datetime) -> dict[int, datetime]:
+def free_between(durations: dict[int, int], opens: datetime, closes: datetime, at=None) -> dict[int, datetime]:
     """The first free start from `opens` up to, but not at, `closes` of those who have one."""
     first = clock.local(opens).date()
     days = (clock.local(closes).date() - first).days + 1
-    found = _first_free(durations, first, days, opens.timestamp(), closes.timestamp() - 1)
+    found = _first_free(durations, first, days, opens.timestamp(), closes.timestamp() - 1, at)
     return {person: start for person, start in found.items() if start is not None}
 
 
@@ -179,7 +174,7 @@ def refuse_closed(openness, starts_at: datetime) -> None:
         raise Invalid(_("The professional is away at that time. Choose another day."), "starts_at")
 
 
-def check_bookable(starts_at: datetime) -> None:
+def check_bookable(starts_at: datetime, horizon_days: int | None = None) -> None:
     """Raises Invalid when a start is past, inside the lead time or beyond the horizon."""
     policy = settings.policy
     now = clock.now()
@@ -190,26 +185,78 @@ def check_bookable(starts_at: datetime) -> None:
             _("That is too soon: choose a time at least %(minutes)s minutes from now.", minutes=policy.lead_minutes),
             "starts_at",
         )
-    if starts_at > now + timedelta(days=policy.horizon_days):
+    horizon_days = horizon_days or policy.horizon_days
+    if starts_at > now + timedelta(days=horizon_days):
         raise Invalid(
-            _("That is too far ahead: choose a time within the next %(days)s days.", days=policy.horizon_days),
+            _("That is too far ahead: choose a time within the next %(days)s days.", days=horizon_days),
             "starts_at",
         )
 
 
-def claim(professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int) -> None:
+def is_free(professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int) -> bool:
+    """Whether nobody but the booking itself claims the buckets of a time."""
+    buckets = claimed_buckets(starts_at, duration_minutes)
+    taken = select(_claims.bucket).where(
+        _claims.professional_id == professional_id,
+        _claims.bucket >= buckets.start,
+        _claims.bucket < buckets.stop,
+        _claims.booking_id.is_distinct_from(booking_id),
+        calendars.stands(clock.now()),
+    )
+    return db.session.execute(taken.limit(1)).first() is None
+
+
+def claim(
+    professional_id: int, booking_id: int, starts_at: datetime, duration_minutes: int, *, swept: bool = False
+) -> None:
     """Take the buckets of the work and its buffer. Raises Conflict when one is somebody else's.
 
-    After a Conflict the transaction can only be rolled back.
+    After a Conflict the transaction can only be rolled back. `swept` says that the holds which have
+    run out are gone already.
     """
-    rows = [
-        {"professional_id": professional_id, "bucket": bucket, "booking_id": booking_id}
-        for bucket in claimed_buckets(starts_at, duration_minutes)
-    ]
+    if not swept:
+        drop_overdue_holds(professional_id)
+    _take(professional_id, starts_at, duration_minutes, booking_id=booking_id, wait_id=None)
+
+
+def hold(professional_id: int, wait_id: int, starts_at: datetime, duration_minutes: int) -> None:
+    """Take a slot for somebody who waits, as claim() takes it for a booking."""
+    drop_overdue_holds(professional_id)
+    _take(professional_id, starts_at, duration_minutes, booking_id=None, wait_id=wait_id)
+
+
+def drop_overdue_holds(professional_id: int) -> None:
+    """Let the slots go that were held for somebody who did not come in time."""
+    db.session.execute(_DROP_OVERDUE, {"professional": professional_id, "now": clock.now()})
+
+
+def _take(professional_id, starts_at, duration_minutes, **holder):
+    buckets = claimed_buckets(starts_at, duration_minutes)
+    rows = [{"professional_id": professional_id, "bucket": bucket, **holder} for bucket in buckets]
     try:
         _claim(db.session.connection(), rows)
     except IntegrityError as taken:
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
+
+
+def lock_day(professional_id: int) -> None:
+    """Let nobody else plan a professional's ways meanwhile; on SQLite the write transaction sees to it."""
+    db.session.execute(select(User.id).where(User.id == professional_id).with_for_update(key_share=True))
+
+
+def check_way(
+    connection, professional_id: int, at, starts_at: datetime, duration_minutes: int, except_for: int = 0
+) -> None:
+    """Raises Invalid when the professional can't get to a place in time, or to the next job from there."""
+    wanted = claimed_buckets(starts_at, duration_minutes)
+    if not travel.reaches(connection, professional_id, at, wanted, calendars.buffer(), except_for):
+        raise Invalid(_("The professional can't get there in time. Choose one of the free slots."), "starts_at")
+
+
+def who_reaches(ids: list[int], at, starts_at: datetime, ends_at: datetime) -> set[int]:
+    """Those of several professionals who get to a place in time, and to their next job."""
+    wanted = claimed_buckets(starts_at, (ends_at - starts_at) // timedelta(minutes=1))
+    return travel.reaching(db.session.connection(), ids, at, wanted, calendars.buffer())
 
 
 def release(booking_id: int) -> None:
@@ -221,14 +268,6 @@ def claimed_buckets(starts_at: datetime, duration_minutes: int) -> range:
     """The buckets that a booking claims: ceil(minutes / 15), and the buffer after them."""
     first = bucket_of(starts_at)
     return range(first, first + _length(duration_minutes))
-
-
-def bucket_of(moment: datetime) -> int:
-    return int(moment.timestamp()) // BUCKET_SECONDS
-
-
-def moment_of(bucket: int) -> datetime:
-    return datetime.fromtimestamp(bucket * BUCKET_SECONDS, UTC)
 
 
 def free_then(professional_id, starts_at: datetime, ends_at: datetime) -> tuple:
@@ -253,12 +292,13 @@ def free_then(professional_id, starts_at: datetime, ends_at: datetime) -> tuple:
             SlotClaim.professional_id == professional_id,
             SlotClaim.bucket >= buckets.start,
             SlotClaim.bucket < buckets.stop,
+            calendars.stands(clock.now()),
         ),
     )
 
 
 def _length(duration_minutes):
-    return -(-duration_minutes // BUCKET_MINUTES) + -(-settings.policy.buffer_minutes // BUCKET_MINUTES)
+    return -(-duration_minutes // BUCKET_MINUTES) + calendars.buffer()
 
 
 def _bookable():
@@ -267,52 +307,21 @@ def _bookable():
     return now + policy.lead_minutes * 60, now + policy.horizon_days * 86_400
 
 
-def _calendars(ids, from_day, days, days_off=0):
-    """The calendars of several professionals over a window, in two queries; time off may be known
-    for longer than claims are."""
-    calendars = {person: _Calendar({}, set(), []) for person in ids}
-    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days_off or days))
-    window = _claims_between(from_day, days)
-    connection = db.session.connection()
-    for person, weekday, start, end in connection.execute(_HOURS_AND_CLAIMS, {"ids": list(ids), **window}):
-        if weekday < 0:
-            calendars[person].claimed.add(start)
-        else:
-            calendars[person].hours.setdefault(weekday, []).append((start, end))
-    away = {"ids": list(ids), "from_moment": opens, "to_moment": closes}
-    for person, starts_at, ends_at in connection.execute(_TIME_OFF, away):
-        calendars[person].off.append((bucket_of(starts_at), -(-int(ends_at.timestamp()) // BUCKET_SECONDS)))
-    return calendars
-
-
-def _add_claims(calendars, ids, from_day, days):
-    """What is claimed on later days, for calendars that are known otherwise."""
-    later = {"ids": ids, **_claims_between(from_day, days)}
-    for person, bucket in db.session.connection().execute(_CLAIMS, later):
-        calendars[person].claimed.add(bucket)
-
-
-def _claims_between(from_day, days):
-    # A day more, because work and its buffer may end after midnight.
-    opens, closes = clock.start_of(from_day), clock.start_of(from_day + timedelta(days))
-    return {"first": bucket_of(opens), "last": bucket_of(closes) + 96}
-
-
-def _first_free(durations, from_day, days, earliest=0.0, latest=float("inf")):
+def _first_free(durations, from_day, days, earliest, latest, at):
     opens, closes = _bookable()
     earliest, latest = max(opens, earliest), min(closes, latest)
-    calendars = _calendars(durations, from_day, days)
+    theirs = calendars.read(durations, from_day, days, at=at)
     return {
-        person: _first_of(calendars[person], from_day, days, minutes, earliest, latest)
+        person: _first_of(theirs[person], from_day, days, minutes, earliest, latest)
         for person, minutes in durations.items()
     }
 
 
-def _shared_day(calendars, day, duration_minutes):
+def _shared_day(theirs, day, duration_minutes):
     earliest, latest = _bookable()
     length = _length(duration_minutes)
     taken = {}
-    for calendar in calendars:
+    for calendar in theirs:
         for bucket in _starts(calendar, day, duration_minutes):
             if earliest <= bucket * BUCKET_SECONDS <= latest and taken.get(bucket, True):
                 taken[bucket] = not _unclaimed(calendar, bucket, length)

@@ -7,18 +7,26 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, clock, matching, start_codes
+from domain import audit, availability, cascades, clock, matching, offers, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
-from domain.transitions import TO_CLOSE, UNANSWERED, Party, add_event, locked, move, rule_for, tell
+from domain.transitions import (
+    TO_CLOSE,
+    UNANSWERED,
+    Party,
+    add_event,
+    locked,
+    move,
+    proposed_until_the_end,
+    reclaim,
+    rule_for,
+    tell,
+)
 from domain.transitions import available_actions as available_actions
 from extensions import db, settings
 from models import (
     FIRST_REFERENCE,
     Booking,
-    BookingLine,
     BookingOffer,
-    LineKind,
-    OfferStatus,
     Payment,
     PaymentMethod,
     Professional,
@@ -80,7 +88,12 @@ class CancellationTerms:
 def cancellation_terms(booking: Booking) -> CancellationTerms:
     free_until = free_to_cancel_until(booking.starts_at, booking.created_at)
     free = booking.status is Status.PENDING or clock.now() <= free_until
-    return CancellationTerms(free_until, 0 if free else settings.late_fee)
+    return CancellationTerms(free_until, 0 if free else late_fee(booking))
+
+
+def late_fee(booking: Booking) -> int:
+    """What a customer owes who cancels too late or is not there. Work that is done again costs nothing."""
+    return 0 if booking.rework_of_id else settings.late_fee
 
 
 def free_to_cancel_until(starts_at: datetime, asked_at: datetime) -> datetime:
@@ -106,15 +119,18 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
         )
     now = clock.now()
     if rule.by is Party.OFFERED:
+        availability.lock_day(by.id)
         move(booking, rule, by, professional_id=by.id, accepted_at=now)
         try:
             availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
         except Conflict as busy:
             raise Conflict(_("You already have a booking at that time.")) from busy
-        _settle_offers(booking, by)
+        if not availability.who_reaches([by.id], booking.pin, booking.starts_at, booking.ends_at):
+            raise Conflict(_("You can't get there in time from your other bookings."))
+        offers.settle(booking, by)
     else:
         move(booking, rule, by, accepted_at=now)
-    _count_answer(by.id, accepted=True)
+    count_answer(by.id, accepted=True)
     tell([booking.customer_id], "accepted", booking, by.name)
 
 
@@ -122,17 +138,18 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
-    _count_answer(by.id, accepted=False)
-    if rule.by is Party.OFFERED:
-        _decline_offer(booking, by)
-        if _asked(booking):
+    for_any = rule.by is Party.OFFERED
+    if for_any:
+        offers.decline(booking, by)
+        if offers.open_to(booking):
             add_event(booking, "decline_offer", by, reason)
+            count_answer(by.id, accepted=False)
             return
-        move(booking, rule, by, reason)
-        tell([booking.customer_id], "nobody", booking, by.name)
-        return
     move(booking, rule, by, reason)
-    tell([booking.customer_id], "rejected", booking, by.name, reason=reason)
+    count_answer(by.id, accepted=False)
+    if not cascades.follow(booking):
+        kind = "nobody" if for_any or booking.cascade else "rejected"
+        tell([booking.customer_id], kind, booking, by.name, reason=reason)
 
 
 def depart(booking: Booking, by: User) -> None:
@@ -224,20 +241,22 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
     rule = rule_for("cancel", booking, by)
     reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
     fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
-    others = _people(booking)
-    lines = [(LineKind.REVERSAL, "Cancelled", -booking.total), (LineKind.LATE_FEE, "Late cancellation fee", fee)]
-    move(booking, rule, by, reason, total=fee)
-    db.session.add_all(
-        BookingLine(booking_id=booking.id, kind=kind, label=label, amount=amount)
-        for kind, label, amount in lines
-        if amount
-    )
+    asked = [] if booking.professional_id else offers.open_to(booking)
+    others = [*_people(booking), *asked]
+    move(booking, rule, by, reason, where=(Booking.paid == booking.paid,))
+    if asked:
+        offers.settle(booking, by)
+    if rule.by is Party.PROFESSIONAL and cascades.follow(booking):
+        return
+    for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
+        setattr(booking, column, value)
     db.session.flush()
     if rule.by is Party.ADMIN:
         audit.record(by, "cancel", "booking", booking.id, reason=reason)
         tell(others, "cancelled_by_admin", booking, by.name, reason=reason)
     else:
-        tell([person for person in others if person != by.id], "cancelled", booking, by.name)
+        kind = "cancelled_nobody" if rule.by is Party.PROFESSIONAL and booking.cascade else "cancelled"
+        tell([person for person in others if person != by.id], kind, booking, by.name)
 
 
 # -- The admin --------------------------------------------------------------------------------
@@ -258,9 +277,8 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
     former = booking.professional
     if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
         raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
-    availability.release(booking.id)
-    availability.claim(professional_id, booking.id, booking.starts_at, _minutes(booking))
     move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
+    reclaim(booking, former.id, booking.starts_at)
     audit.record(by, "reassign", "booking", booking.id, reason=reason, former=former.id, to=professional_id)
     successor = db.session.get(User, professional_id)
     tell([booking.customer_id], "reassigned", booking, successor.name)
@@ -271,23 +289,37 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
 def replacements(booking: Booking) -> list[matching.Candidate]:
     """The professionals to whom an admin can give the booking, best first."""
     return matching.candidates(
-        booking.service_id, booking.pin, booking.starts_at, booking.ends_at, (booking.professional_id or 0,)
+        booking.service_id,
+        booking.pin,
+        booking.starts_at,
+        booking.ends_at,
+        (booking.professional_id or 0,),
+        customer_id=booking.customer_id,
+        visit=booking.id,
     )
 
 
 # -- The clock --------------------------------------------------------------------------------
 
 
-def expire_due(limit: int = 100) -> int:
-    """Expire the requests whose deadline has passed; answer how many."""
-    due = select(Booking).where(UNANSWERED, Booking.respond_by <= clock.now())
+def expire_due(limit: int = 100, without: int | None = None) -> int:
+    """Expire the requests whose deadline has passed; answer how many.
+
+    They go on to others where their customers wish it, but not to `without` (see domain.cascades).
+    """
+    due = select(Booking).where(UNANSWERED, Booking.respond_by <= clock.now()).with_for_update(skip_locked=True)
     expired = 0
     for booking in db.session.scalars(due.order_by(Booking.respond_by).limit(limit)).all():
-        asked = [booking.professional_id] if booking.professional_id else _asked(booking)
-        for professional_id in asked:
-            _count_answer(professional_id, accepted=False)
+        asked = [booking.professional_id] if booking.professional_id else offers.open_to(booking)
+        # Who proposed another time has answered: it was the customer's turn.
+        silent = [] if proposed_until_the_end(booking) else asked
         move(booking, rule_for("expire", booking, None), None)
-        tell([booking.customer_id, *asked], "expired", booking)
+        for professional_id in silent:
+            count_answer(professional_id, accepted=False)
+        offers.lapse(booking)
+        if not cascades.follow(booking, without):
+            tell([booking.customer_id], "nobody" if booking.cascade else "expired", booking)
+        tell(asked, "expired", booking)
         expired += 1
     return expired
 
@@ -315,34 +347,7 @@ def _people(booking):
     return [person for person in (booking.customer_id, booking.professional_id) if person]
 
 
-def _asked(booking):
-    """The professionals who were offered a booking and have not answered."""
-    return list(db.session.scalars(_open_offers(booking).with_only_columns(BookingOffer.professional_id)))
-
-
-def _open_offers(booking):
-    return select(BookingOffer).where(
-        BookingOffer.booking_id == booking.id, BookingOffer.status == OfferStatus.OPEN
-    )
-
-
-def _settle_offers(booking, by):
-    """The first to accept has it; to all others the offer is lost."""
-    now = clock.now()
-    for offer in db.session.scalars(_open_offers(booking)):
-        offer.status = OfferStatus.ACCEPTED if offer.professional_id == by.id else OfferStatus.LOST
-        offer.answered_at = now
-    db.session.flush()
-
-
-def _decline_offer(booking, by):
-    offer = db.session.scalar(_open_offers(booking).where(BookingOffer.professional_id == by.id))
-    offer.status = OfferStatus.DECLINED
-    offer.answered_at = clock.now()
-    db.session.flush()
-
-
-def _count_answer(professional_id, accepted):
+def count_answer(professional_id, accepted):
     """An expired request counts as one that was not accepted."""
     db.session.execute(
         update(Professional)

@@ -56,6 +56,7 @@ _LISTED = (
         Professional.id == bindparam("professional"),
         Professional.approval == Approval.APPROVED,
         Professional.paused.is_(False),
+        Professional.suspended_at.is_(None),
         User.active.is_(True),
     )
     .options(contains_eager(Professional.user), joinedload(Professional.base))
@@ -110,10 +111,11 @@ def with_siblings(slug: str) -> list:
     return sorted(rows, key=lambda service: service.slug != slug)
 
 
-def listed(professional_id: int) -> Professional:
-    """A professional whom everybody may find, with the person and the place. Raises NotFound."""
+def listed(professional_id: int, without: frozenset[int] = frozenset()) -> Professional:
+    """A professional whom everybody may find, with the person and the place; none of those `without`,
+    whom the reader does not meet. Raises NotFound."""
     found = db.session.scalar(_LISTED, {"professional": professional_id})
-    if found is None:
+    if found is None or professional_id in without:
         raise NotFound(_("There is no such professional, or they take no bookings now."))
     return found
 

@@ -1,13 +1,13 @@
 """What a customer can choose from before they book: services, days, times, places, and the price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, bookings, catalogue, clock, matching, places, pricing, users
+from domain import availability, blocked_pairs, bookings, catalogue, clock, matching, places, pricing, users, waits
 from domain.availability import Day
 from domain.errors import NotFound
 from extensions import db
@@ -16,7 +16,9 @@ from models import Address, Approval, Booking, Category, Offering, PinCode, Prof
 DAYS = 14
 
 _PROFESSIONAL = (
-    select(Professional)
+    select(
+        Professional, blocked_pairs.are_apart(bindparam("customer"), bindparam("professional")).label("apart")
+    )
     .join(Professional.user)
     .where(
         Professional.id == bindparam("professional"),
@@ -53,22 +55,34 @@ class Times:
 
 @dataclass(frozen=True)
 class Choices:
-    """Everything the booking page shows for what is chosen so far; without a professional, for any."""
+    """Everything the booking page shows for what is chosen so far; without a professional, for any.
+
+    `closed` says that the professional takes no bookings now, `address_id` which address is meant.
+    """
 
     professional: Professional | None
+    closed: bool
     offers: list[Offer]
     offer: Offer | None
+    extras: tuple[Offer, ...]
     addresses: list[Address]
+    address_id: int | None
     pin: PinCode | None
     times: Times
 
     @property
     def quote(self) -> pricing.Quote | None:
-        return pricing.quote(self.offer.service.name, self.offer.price) if self.offer else None
+        if self.offer is None:
+            return None
+        return pricing.quote_visit([(one.service.name, one.price) for one in (self.offer, *self.extras)])
+
+    @property
+    def minutes(self) -> int:
+        return sum(one.service.duration_minutes for one in (self.offer, *self.extras))
 
     @property
     def ends_at(self) -> datetime:
-        return self.times.starts_at + timedelta(minutes=self.offer.service.duration_minutes)
+        return self.times.starts_at + timedelta(minutes=self.minutes)
 
     @property
     def free_until(self) -> datetime:
@@ -84,36 +98,49 @@ def before_booking(
     starts_at: datetime | None = None,
     address_id: int | None = None,
     pincode: str = "",
+    line: str = "",
+    more: tuple[int, ...] = (),
 ) -> Choices:
     """What can be booked, in at most six queries. Raises NotFound for an unknown professional."""
-    professional = _professional(professional_id) if professional_id else None
+    professional, closed = _professional(professional_id, by) if professional_id else (None, False)
     offers = _offers(professional)
     offer = next((one for one in offers if one.service.id == service_id), None)
     if offer is None and service_id is None and len(offers) == 1:
         offer = offers[0]
+    extras = _extras(offers, offer, more) if professional else ()
     addresses = users.addresses_of(by)
-    pin = None if professional else _pin(addresses, address_id, pincode)
-    days = _days(professional, offer, pin)
-    return Choices(professional, offers, offer, addresses, pin, _looked_at(days, day, starts_at))
+    address_id = address_id or _known(addresses, line, pincode)
+    pin = _pin(addresses, address_id, pincode)
+    days = [] if closed else _days(by, professional, offer, extras, pin)
+    return Choices(
+        professional, closed, offers, offer, extras, addresses, address_id, pin, _looked_at(days, day, starts_at)
+    )
 
 
 def before_moving(booking: Booking, day: date | None = None, starts_at: datetime | None = None) -> Times:
     """The times to which a booking can be moved: its own slot is not in its way."""
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     if booking.professional_id:
-        own = availability.claimed_buckets(booking.starts_at, minutes)
-        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, own)
+        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, booking.pin, booking.id)
     else:
-        nearby = matching.nearby(booking.service_id, booking.pin)
-        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS)
+        nearby = matching.nearby(booking.service_id, booking.pin, customer_id=booking.customer_id)
+        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS, booking.pin)
+    days = [_without(one, booking.starts_at) for one in days]
     return _looked_at(days, day or clock.local(booking.starts_at).date(), starts_at)
 
 
-def _professional(professional_id):
-    found = db.session.scalar(_PROFESSIONAL, {"professional": professional_id})
+def _without(day, starts_at):
+    """A day on which one start is not to be had: the booking has it already."""
+    slots = (replace(slot, taken=True) if slot.starts_at == starts_at else slot for slot in day.slots)
+    return replace(day, slots=tuple(slots))
+
+
+def _professional(professional_id, by):
+    """The professional, and whether they take no bookings now, or none of this customer."""
+    found = db.session.execute(_PROFESSIONAL, {"professional": professional_id, "customer": by.id}).one_or_none()
     if found is None:
         raise NotFound(_("There is no such professional. Look for another."))
-    return found
+    return found.Professional, found.Professional.closed or found.apart
 
 
 def _offers(professional):
@@ -121,6 +148,11 @@ def _offers(professional):
         return [Offer(service, service.base_price) for service in catalogue.services()]
     found = db.session.execute(_OFFERED, {"professional": professional.id})
     return [Offer(service, service.base_price if price is None else price) for service, price in found]
+
+
+def _known(addresses, line, pincode):
+    """The address that was written out, if it is one of the customer's."""
+    return next((one.id for one in addresses if line and (one.line, one.pincode) == (line, pincode)), None)
 
 
 def _pin(addresses, address_id, pincode):
@@ -133,16 +165,23 @@ def _pin(addresses, address_id, pincode):
     return addresses[0].pin if addresses else None
 
 
-def _days(professional, offer, pin):
-    if offer is None or (professional and professional.paused):
+def _extras(offers, offer, more):
+    """What else is chosen for the visit, in the order of the choice."""
+    known = {one.service.id: one for one in offers if one is not offer}
+    return tuple(known[one] for one in more if one in known)
+
+
+def _days(by, professional, offer, extras, pin):
+    if offer is None:
         return []
-    minutes = offer.service.duration_minutes
+    minutes = sum(one.service.duration_minutes for one in (offer, *extras))
     if professional:
-        return availability.free_slots(professional.id, minutes, clock.today(), DAYS)
+        hold = waits.held(by, professional.id)
+        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin, -hold.id if hold else 0)
     if pin is None:
         return []
-    nearby = matching.nearby(offer.service.id, pin)
-    return availability.shared_slots(nearby, minutes, clock.today(), DAYS) if nearby else []
+    nearby = matching.nearby(offer.service.id, pin, customer_id=by.id)
+    return availability.shared_slots(nearby, minutes, clock.today(), DAYS, pin) if nearby else []
 
 
 def _looked_at(days, day, starts_at):

@@ -50,6 +50,11 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time(), settings.zone).astimezone(UTC)
 
 
+def at_wall(day: date, wall: time) -> datetime:
+    """A time on the site's own clock, in UTC; of one that comes twice, the first."""
+    return datetime.combine(day, wall, settings.zone).astimezone(UTC)
+
+
 def week_start(day: date) -> date:
     """The Monday of a date's week."""
     return day - timedelta(days=day.weekday())

@@ -1,4 +1,5 @@
-"""What a professional earned: the service amount of finished jobs, by the date on which each began."""
+"""What a professional earned: the service amount of finished jobs less what was refunded of it, by the
+date on which each began."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,8 @@ from models import Booking, Status
 # A job in dispute was done, but what it earns is not settled.
 EARNING = (Status.COMPLETED, Status.CLOSED)
 CHART_DAYS = 7
+# Booking.earned for the database.
+EARNED = case((Booking.subtotal > Booking.refunded, Booking.subtotal - Booking.refunded), else_=0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def total(professional_id: int, first: date, last: date) -> Total:
     jobs, earned, due = db.session.execute(
         select(
             func.count(),
-            func.coalesce(func.sum(Booking.subtotal), 0),
+            func.coalesce(func.sum(EARNED), 0),
             func.coalesce(func.sum(Booking.total - Booking.paid), 0),
         ).where(*_earned_by(professional_id, first, last))
     ).one()
@@ -84,4 +87,4 @@ def _earned_by(professional_id, first, last):
 
 def _sum(first, end):
     within = and_(Booking.starts_at >= clock.start_of(first), Booking.starts_at < clock.start_of(end))
-    return func.coalesce(func.sum(case((within, Booking.subtotal), else_=0)), 0)
+    return func.coalesce(func.sum(case((within, EARNED), else_=0)), 0)

@@ -20,7 +20,8 @@ from sqlalchemy import bindparam, event, select
 from domain import clock
 from domain.errors import Invalid, NotFound
 from extensions import db, settings
-from models import Approval, FileKind, Professional, StoredFile, User
+from models import Approval, Booking, FileKind, Professional, StoredFile, User
+from models_lifecycle import Dispute, DisputePhoto
 from storage import LocalStorage, is_name, new_name
 
 MEGABYTE = 1024 * 1024
@@ -29,7 +30,9 @@ MOST_PIXELS = 40_000_000
 MOST_PAGES = 20
 MOST_OBJECTS = 50_000
 FORMATS = ("JPEG", "PNG", "WEBP")
-LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048}
+LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048, FileKind.EVIDENCE: 1600}
+# What may come as a document; everything else is a picture.
+DOCUMENTS = frozenset({FileKind.RESUME, FileKind.IDENTITY})
 PDF, JPEG = "application/pdf", "image/jpeg"
 # What a document can do by itself; a page of text and pictures needs none of it.
 ACTIVE = frozenset(
@@ -49,6 +52,12 @@ _PUBLIC_PHOTO = (
         User.active.is_(True),
         Professional.approval == Approval.APPROVED,
     )
+)
+
+_SHOWN_EVIDENCE = (
+    select(DisputePhoto.file_id)
+    .join(Dispute, Dispute.id == DisputePhoto.dispute_id)
+    .join(Booking, Booking.id == Dispute.booking_id)
 )
 
 # A bad PDF is its sender's business: it would fill the log with a line for each of its faults.
@@ -76,7 +85,7 @@ def check(kind: FileKind, stream: BinaryIO) -> Checked:
         raise Invalid(_("This file is too large. Choose one of at most 5 MB."), field=kind.value)
     if not content:
         raise Invalid(_("This file is empty. Choose another."), field=kind.value)
-    if kind is not FileKind.PHOTO and content.startswith(b"%PDF-"):
+    if kind in DOCUMENTS and content.startswith(b"%PDF-"):
         _check_pdf(content, kind)
         return Checked(kind, PDF, content)
     if kind is FileKind.RESUME:
@@ -125,11 +134,21 @@ def forget_strays(names: list[str]) -> int:
 
 
 def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
-    """A file for its owner or an admin; for everybody else there is none."""
+    """A file for its owner or an admin, and evidence for the other side of its booking too; for
+    everybody else there is none."""
     file = db.session.get(StoredFile, file_id) if is_name(file_id) else None
-    if file is None or not (user.is_admin or file.owner_id == user.id):
+    if file is None or not (user.is_admin or file.owner_id == user.id or _is_shown_to(file, user)):
         raise NotFound(_("There is no such file."))
     return file, _opened(file)
+
+
+def content_of(file: StoredFile) -> bytes | None:
+    """The bytes of a file that somebody may see; None when they are gone."""
+    try:
+        with _storage().open(file.id) as content:
+            return content.read()
+    except FileNotFoundError:
+        return None
 
 
 def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
@@ -140,12 +159,16 @@ def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
     return file, _opened(file)
 
 
+def _is_shown_to(file, user):
+    shown = _SHOWN_EVIDENCE.where(DisputePhoto.file_id == file.id, Booking.professional_id == user.id)
+    return file.kind is FileKind.EVIDENCE and db.session.scalar(select(shown.exists()))
+
+
 def _opened(file):
-    try:
-        with _storage().open(file.id) as content:
-            return io.BytesIO(content.read())
-    except FileNotFoundError:
-        raise NotFound(_("This file is no longer there.")) from None
+    content = content_of(file)
+    if content is None:
+        raise NotFound(_("This file is no longer there."))
+    return io.BytesIO(content)
 
 
 def _storage() -> LocalStorage:

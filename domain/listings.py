@@ -22,6 +22,7 @@ _REFRESH = (
                         _person.c.approval == Approval.APPROVED,
                         _person.c.active.is_(True),
                         _person.c.paused.is_(False),
+                        _person.c.suspended_at.is_(None),
                     ),
                     true(),
                 ),

@@ -27,6 +27,7 @@ from models import (
     Status,
     User,
 )
+from models_lifecycle import Dispute
 
 MOST_FOUND = 10
 LONGEST_QUERY = 100
@@ -151,20 +152,23 @@ def bookings_of(user: User, by: User, most: int = MOST_FOUND) -> list[Booking]:
 
 
 def booking(booking_id: int, by: User) -> Booking:
-    """One booking with everything that happened to it. Raises NotFound."""
+    """One booking with everything that happened to it. Raises NotFound for a stranger too."""
     found = db.session.scalars(
         _with_people(bookings.visible_to(by))
         .where(Booking.id == booking_id)
         .options(
             joinedload(Booking.lines),
             joinedload(Booking.payments),
+            joinedload(Booking.refunds),
             joinedload(Booking.review),
+            joinedload(Booking.proposals),
+            joinedload(Booking.dispute).options(joinedload(Dispute.photos), joinedload(Dispute.resolved_by)),
             selectinload(Booking.events).joinedload(BookingEvent.actor),
         )
     ).unique()
     found = found.one_or_none()
     if found is None:
-        raise NotFound(_("There is no such booking."))
+        raise NotFound(_("There is no such booking, or it is not yours."))
     return found
 
 

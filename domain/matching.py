@@ -8,11 +8,13 @@ earn visibility, and a new professional is not buried.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import aliased
 
-from domain import availability, clock, places
+from domain import availability, blocked_pairs, clock, places
 from extensions import db, settings
 from models import Offering, PinCode, Professional
+from models_lifecycle import BookingService
 
 STARS_PER_KM = 0.1
 STARS_FOR_ACCEPTING = 0.5
@@ -32,11 +34,19 @@ class Candidate:
 
 
 def candidates(
-    service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime, without: tuple[int, ...] = ()
+    service_id: int,
+    pin: PinCode,
+    starts_at: datetime,
+    ends_at: datetime,
+    without: tuple[int, ...] = (),
+    *,
+    customer_id: int,
+    visit: int = 0,
 ) -> list[Candidate]:
-    """The professionals who offer the service, reach the place and are free then, best first."""
+    """The professionals who offer the service, reach the place and are free then, best first; but for
+    those who do not meet the customer again. `visit` is a booking of which they do every service."""
     reachable, square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
-    found = db.session.execute(
+    rows = db.session.execute(
         select(
             Professional.id,
             Professional.rank,
@@ -51,29 +61,56 @@ def candidates(
             Offering.listed.is_(True),
             reachable,
             Offering.professional_id.not_in(without),
+            ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
+            *([_does_all_of(visit)] if visit else []),
             *availability.free_then(Offering.professional_id, starts_at, ends_at),
         )
         .order_by(Offering.rank.desc(), Offering.professional_id)
         .limit(MOST_SCORED)
-    )
-    scored = [Candidate(row.id, row.square**0.5, _score(row)) for row in found]
+    ).all()
+    there = availability.who_reaches([row.id for row in rows], pin, starts_at, ends_at)
+    scored = [Candidate(row.id, row.square**0.5, _score(row)) for row in rows if row.id in there]
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.professional_id))
 
 
-def best(service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime) -> list[Candidate]:
+def best(
+    service_id: int, pin: PinCode, starts_at: datetime, ends_at: datetime, *, customer_id: int
+) -> list[Candidate]:
     """Those to whom a booking is offered."""
-    return candidates(service_id, pin, starts_at, ends_at)[: settings.policy.offers]
+    return candidates(service_id, pin, starts_at, ends_at, customer_id=customer_id)[: settings.policy.offers]
 
 
-def nearby(service_id: int, pin: PinCode) -> list[int]:
+def nearby(service_id: int, pin: PinCode, *, customer_id: int) -> list[int]:
     """The best-ranked professionals who offer the service and reach the place, free or not."""
+    return list(db.session.scalars(nearby_ids(service_id, pin, customer_id=customer_id)))
+
+
+def nearby_ids(service_id: int, pin: PinCode, *, customer_id: int, visit: int = 0) -> Select:
+    """The statement of nearby(), to be a part of another; `visit` as for candidates()."""
     reachable, _square = places.within(pin.lat, pin.lon, Offering.lat, Offering.lon, Offering.radius_km)
-    found = (
+    return (
         select(Offering.professional_id)
-        .where(Offering.service_id == service_id, Offering.listed.is_(True), reachable)
+        .where(
+            Offering.service_id == service_id,
+            Offering.listed.is_(True),
+            reachable,
+            ~blocked_pairs.are_apart(customer_id, Offering.professional_id),
+            *([_does_all_of(visit)] if visit else []),
+        )
         .order_by(Offering.rank.desc(), Offering.professional_id)
+        .limit(MOST_SHOWN)
     )
-    return list(db.session.scalars(found.limit(MOST_SHOWN)))
+
+
+def _does_all_of(booking_id):
+    """The condition that the professional of an offering offers every service of a visit."""
+    also = aliased(Offering)
+    offered = exists().where(
+        also.professional_id == Offering.professional_id,
+        also.service_id == BookingService.service_id,
+        also.listed.is_(True),
+    )
+    return ~exists().where(BookingService.booking_id == booking_id, ~offered.correlate(Offering, BookingService))
 
 
 def _score(row) -> float:

@@ -5,7 +5,7 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domain import clock, outbox
+from domain import clock, measures, outbox
 from domain.paging import Page, keyset
 from extensions import Prepared, db
 from models import Notification, User
@@ -13,17 +13,31 @@ from models import Notification, User
 # Counting stops here: a bell that says "99+" needs no more.
 MOST_COUNTED = 100
 
+# What in the data of a notification is a moment.
+MOMENTS = frozenset({"time", "new_time", "until"})
+
 # What each kind says. Every notification of a booking carries the service, the other person's
 # name and the start.
 TEXTS = {
     "requested": _l("%(name)s asks for %(service)s on %(time)s. Answer before the request expires."),
+    "series_requested": _l("%(name)s asks for %(service)s %(count)s times, from %(time)s on. Answer them together."),
     "offered": _l("%(service)s on %(time)s is on offer: the first to accept gets it."),
     "accepted": _l("%(name)s accepted %(service)s on %(time)s."),
     "rejected": _l("%(name)s declined %(service)s on %(time)s: %(reason)s"),
     "nobody": _l("Nobody could take %(service)s on %(time)s. Choose another time."),
+    "cascaded": _l("%(former)s could not take %(service)s on %(time)s, so we asked %(name)s for the same price."),
+    "cascaded_to_several": _l("We asked more professionals for %(service)s on %(time)s. The first to accept comes."),
+    "cancelled_nobody": _l("%(name)s cancelled %(service)s on %(time)s, and nobody else is free then."),
     "expired": _l("The request for %(service)s on %(time)s expired without an answer."),
     "edited": _l("%(name)s changed the details of %(service)s on %(time)s."),
     "moved": _l("%(name)s moved %(service)s to %(time)s."),
+    "proposed": _l(
+        "%(name)s would like %(service)s on %(new_time)s instead of %(time)s. Answer by %(until)s. %(reason)s"
+    ),
+    "time_agreed": _l("%(name)s agreed to the new time: %(service)s is on %(new_time)s."),
+    "time_declined": _l("%(name)s declined %(new_time)s: %(service)s stays on %(time)s. %(reason)s"),
+    "time_withdrawn": _l("%(name)s took back the proposal of %(new_time)s: %(service)s stays on %(time)s."),
+    "time_lapsed": _l("Nobody answered the proposal of %(new_time)s: %(service)s stays on %(time)s."),
     "cancelled": _l("%(name)s cancelled %(service)s on %(time)s."),
     "cancelled_by_admin": _l("%(service)s on %(time)s was cancelled by the site: %(reason)s"),
     "departed": _l("%(name)s is on the way for %(service)s."),
@@ -35,17 +49,44 @@ TEXTS = {
     "reassigned": _l("%(service)s on %(time)s is now done by %(name)s."),
     "given": _l("The site gave you %(service)s on %(time)s with %(name)s."),
     "taken_away": _l("The site gave %(service)s on %(time)s to somebody else: %(reason)s"),
+    "knocked": _l("%(name)s is at your door for %(service)s, agreed for %(time)s."),
+    "customer_absent": _l("%(name)s did not find you for %(service)s on %(time)s. The late fee is due."),
+    "professional_absent": _l("%(name)s says that you did not come for %(service)s on %(time)s."),
+    "absence_noted": _l("It is noted that %(name)s was not there for %(service)s on %(time)s."),
+    "disputed": _l("%(name)s says that %(service)s on %(time)s was not right. Answer within %(hours)s hours."),
+    "dispute_answered": _l("%(name)s answered what you said about %(service)s on %(time)s. The site decides now."),
+    "dispute_rework": _l("The work is done again: %(service)s on %(time)s, and it costs nothing. %(reason)s"),
+    "dispute_refund": _l("The dispute about %(service)s on %(time)s ended with a refund: %(reason)s"),
+    "dispute_dismissed": _l("The dispute about %(service)s on %(time)s ended without a refund: %(reason)s"),
     "paid": _l("%(name)s noted your payment for %(service)s."),
     "reviewed": _l("%(name)s reviewed %(service)s."),
     "replied": _l("%(name)s replied to your review of %(service)s."),
+    "slot_held": _l("A time with %(name)s is free: %(service)s on %(time)s is held for you for a few minutes."),
+    "hold_lapsed": _l("The time held for you on %(time)s with %(name)s went to the next in line."),
     "approved": _l("You are approved. Customers can find and book you now."),
     "not_approved": _l("Your application was not approved: %(reason)s"),
     "export_ready": _l("Your export is ready. You can download it for 7 days."),
     "export_failed": _l("Your export failed. The page of the exports says why."),
+    "conduct_warned": _l(
+        "A warning: %(numbers)s If this is not better by %(until)s, you get no new requests. "
+        "Your scorecard shows which bookings count, and there you can appeal."
+    ),
+    "conduct_paused": _l(
+        "You get no new requests for now: %(numbers)s What you have agreed to stands. "
+        "Your scorecard shows how this ends, and there you can appeal."
+    ),
+    "conduct_cleared": _l("Your scorecard is better: the warning is withdrawn."),
+    "conduct_resumed": _l("Your scorecard is better: the pause is over, and you can get new requests."),
+    "appeal_granted": _l(
+        "Your appeal is granted: nothing stands against you, and what was before counts no more. %(reason)s"
+    ),
+    "appeal_refused": _l("Your appeal is not granted: %(reason)s"),
+    "pause_ended": _l("The site ended your pause, and you can get new requests. %(reason)s"),
 }
 
 _insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
-_UNREAD = select(func.count()).select_from(
+# Counted for the parameter `user`, in a query of its own or another's.
+UNREAD = select(func.count()).select_from(
     select(Notification.id)
     .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
     .limit(MOST_COUNTED)
@@ -80,7 +121,7 @@ def notify_all(
 
 def unread_count(user_id: int) -> int:
     """How many are unread, counted up to 100."""
-    return db.session.scalar(_UNREAD, {"user": user_id})
+    return db.session.scalar(UNREAD, {"user": user_id})
 
 
 def page_for(user: User, after: str | None = None) -> Page:
@@ -111,6 +152,8 @@ def read_all(user: User) -> None:
 def message(notification: Notification, show_time) -> str:
     """The words, in the reader's language; `show_time` puts a moment into words."""
     data = dict(notification.data)
-    if "time" in data:
-        data["time"] = show_time(datetime.fromisoformat(data["time"]))
-    return str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}
+    for name in MOMENTS & data.keys():
+        data[name] = show_time(datetime.fromisoformat(data[name]))
+    if "numbers" in data:
+        data["numbers"] = measures.reported(data["numbers"])
+    return (str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}).rstrip()

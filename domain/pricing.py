@@ -23,15 +23,21 @@ class Quote(NamedTuple):
 
 
 def quote(service_name: str, price: int) -> Quote:
-    """The lines of a booking of one service at a price. Tax is on the service and the fee."""
+    """The lines of a booking of one service at a price."""
+    return quote_visit([(service_name, price)])
+
+
+def quote_visit(services: list[tuple[str, int]]) -> Quote:
+    """The lines of a booking of one or several services, each at its price. Tax is on the services and the fee."""
     fee = settings.platform_fee
-    lines = [Line(LineKind.SERVICE, service_name, price)]
+    lines = [Line(LineKind.SERVICE, name, price) for name, price in services]
+    subtotal = sum(price for _name, price in services)
     if fee:
         lines.append(Line(LineKind.PLATFORM_FEE, "Platform fee", fee))
-    tax = round_half_up(price + fee, settings.tax_basis_points)
+    tax = round_half_up(subtotal + fee, settings.tax_basis_points)
     if tax:
         lines.append(Line(LineKind.TAX, _tax_label(settings.tax_name, settings.tax_basis_points), tax))
-    return Quote(tuple(lines), price, sum(line.amount for line in lines))
+    return Quote(tuple(lines), subtotal, subtotal + fee + tax)
 
 
 def round_half_up(amount: int, basis_points: int) -> int:

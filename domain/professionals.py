@@ -13,6 +13,7 @@ from models import Approval, Category, FileKind, Offering, Professional, Role, S
 LONGEST_BIO = 2000
 MOST_YEARS = 70
 WIDEST_RADIUS = 200
+SLOWEST, FASTEST = 5, 100
 MOST_OFFERINGS = 60
 # Amounts are in minor units: ₹10,00,000.00 is more than any job at home.
 HIGHEST_PRICE = 1_000_000_00
@@ -63,6 +64,7 @@ def change_profile(
     hourly_rate: int | None,
     pincode: str,
     radius_km: int,
+    speed_kmh: int,
     languages: list[str],
     resume: files.Checked | None = None,
     identity: files.Checked | None = None,
@@ -78,6 +80,8 @@ def change_profile(
         raise Invalid(_("Enter your years of experience, 0 to 70."), field="experience_years")
     if not 1 <= radius_km <= WIDEST_RADIUS:
         raise Invalid(_("Enter how far you travel, 1 to 200 km."), field="radius_km")
+    if not SLOWEST <= speed_kmh <= FASTEST:
+        raise Invalid(_("Enter your speed, 5 to 100 km/h."), field="speed_kmh")
     if not set(languages) <= LANGUAGES.keys():
         raise Invalid(_("Choose languages from the list."), field="languages")
     professional.bio = bio.strip()
@@ -85,6 +89,7 @@ def change_profile(
     professional.hourly_rate = _price(hourly_rate, "hourly_rate")
     professional.base_pincode, professional.lat, professional.lon = pin.pincode, pin.lat, pin.lon
     professional.radius_km = radius_km
+    professional.speed_kmh = speed_kmh
     professional.languages = sorted(languages)
     if resume is not None:
         professional.resume_id = _replaced(professional, professional.resume_id, resume)

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, case, false, func, literal, or_, select, union_a
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from domain import clock, lookups, ratings
+from domain import appeals, clock, disputes, lookups, ratings
 from domain.errors import Invalid
 from extensions import db
 from models import Approval, Booking, Professional, Review, Service, Status, Tally, User, UTCDateTime
@@ -155,9 +155,10 @@ def last_days(days: int = 7) -> Period:
     return Period(clock.today() - timedelta(days=days - 1), clock.today())
 
 
-def to_approve() -> int:
-    """How many professionals wait for an answer, counted up to 1,001."""
-    return db.session.scalar(select(_waiting_number()))
+def to_decide() -> tuple[int, int, int]:
+    """How many professionals, disputes and appeals wait for an answer, each up to 1,001."""
+    waiting = select(_waiting_number(), disputes.waiting_number(), appeals.waiting_number())
+    return tuple(db.session.execute(waiting).one())
 
 
 # -- The summary ------------------------------------------------------------------------------

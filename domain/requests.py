@@ -1,4 +1,4 @@
-"""What a customer asks for: a new booking, and changes to one that is not answered yet.
+"""What a customer asks for: a new booking, with all that it is checked against.
 
 The way of a request is the hottest write of the house, so it uses Core statements built once.
 """
@@ -8,118 +8,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy import insert
 
-from domain import availability, bookings, clock, matching, notifications, places, pricing, start_codes
+from domain import availability, bookings, clock, matching, notifications, offers, pricing, standings, waits
 from domain.errors import Conflict, Invalid, NotAllowed
-from domain.transitions import HOLDING, UNANSWERED, move, rule_for, tell
+from domain.start_codes import new_salt
 from extensions import Prepared, db, settings
 from models import (
-    Address,
-    Approval,
     Booking,
     BookingEvent,
     BookingLine,
-    BookingOffer,
     IdempotencyKey,
-    Offering,
-    OfferStatus,
-    PinCode,
-    Professional,
     Role,
-    Service,
     Status,
     User,
 )
+from models_lifecycle import BookingService
 
 MAX_REMARKS = 1000
-# No service lasts longer than this, so an overlapping booking began within it.
-LONGEST = timedelta(hours=12)
 
-# Tables and not classes: a statement of classes goes the longer way through the ORM.
-_bookings, _offerings, _services = Booking.__table__, Offering.__table__, Service.__table__
-_professionals, _users = Professional.__table__, User.__table__
-_addresses, _pins, _keys = Address.__table__, PinCode.__table__, IdempotencyKey.__table__
-
-_CUSTOMER_LOCK = select(_users.c.id).where(_users.c.id == bindparam("customer")).with_for_update()
-_BEFORE_COLUMNS = (
-    select(_keys.c.booking_id)
-    .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
-    .scalar_subquery()
-    .label("booking_id"),
-    select(_keys.c.fingerprint)
-    .where(_keys.c.user_id == bindparam("customer"), _keys.c.key == bindparam("key"))
-    .scalar_subquery()
-    .label("fingerprint"),
-    exists()
-    .where(UNANSWERED, _bookings.c.respond_by <= bindparam("now"))
-    .label("overdue"),
-)
-_BEFORE = select(*_BEFORE_COLUMNS)
-_SERVICE = select(
-    _services.c.name,
-    _services.c.base_price.label("price"),
-    _services.c.duration_minutes,
-    _services.c.retired_at,
-).where(_services.c.id == bindparam("service"))
-_OFFERING = (
-    select(
-        _services.c.name,
-        func.coalesce(_offerings.c.own_price, _services.c.base_price).label("price"),
-        _services.c.duration_minutes,
-        _services.c.retired_at,
-        _professionals.c.approval,
-        _professionals.c.paused,
-        _professionals.c.lat,
-        _professionals.c.lon,
-        _professionals.c.radius_km,
-        _users.c.active,
-        _users.c.message_choices.is_(None).label("usual"),
-    )
-    .select_from(_offerings)
-    .join(_services, _services.c.id == _offerings.c.service_id)
-    .join(_professionals, _professionals.c.id == _offerings.c.professional_id)
-    .join(_users, _users.c.id == _professionals.c.id)
-    .where(
-        _offerings.c.professional_id == bindparam("professional"),
-        _offerings.c.service_id == bindparam("service"),
-    )
-)
-_COMMITMENTS = (
-    # The state is in the filter and not in the condition, where it would draw SQLite to the index of
-    # everybody's unanswered requests.
-    select(func.count().filter(UNANSWERED, _bookings.c.respond_by > bindparam("now")))
-    .where(_bookings.c.customer_id == bindparam("customer"), _bookings.c.starts_at > bindparam("now"))
-    .scalar_subquery()
-    .label("unanswered"),
-    exists()
-    .where(
-        _bookings.c.customer_id == bindparam("customer"),
-        HOLDING,
-        _bookings.c.starts_at > bindparam("not_before"),
-        _bookings.c.starts_at < bindparam("ends_at"),
-        _bookings.c.ends_at > bindparam("starts_at"),
-        _bookings.c.id != bindparam("except_for"),
-    )
-    .label("overlaps"),
-)
-_ADDRESS = (
-    select(_addresses.c.line, _addresses.c.pincode, _pins.c.lat, _pins.c.lon)
-    .join_from(_addresses, _pins, _pins.c.pincode == _addresses.c.pincode)
-    .where(
-        _addresses.c.id == bindparam("address"),
-        _addresses.c.customer_id == bindparam("customer"),
-        _addresses.c.archived_at.is_(None),
-    )
-)
-# What is asked for and what was before are read together.
-_asked_of_one = Prepared(_OFFERING.add_columns(*_BEFORE_COLUMNS))
-_asked_of_anybody = Prepared(_SERVICE.add_columns(*_BEFORE_COLUMNS))
-# One query says all that a request depends on besides the offering.
-_standing = Prepared(_ADDRESS.add_columns(*_COMMITMENTS, *availability.OPENNESS))
-_ONLY_COMMITMENTS = select(*_COMMITMENTS)
 _add_booking = Prepared(
-    insert(_bookings).returning(_bookings.c.id),
+    insert(Booking.__table__).returning(Booking.__table__.c.id),
     "customer_id",
     "professional_id",
     "service_id",
@@ -137,11 +46,13 @@ _add_booking = Prepared(
     "respond_by",
     "created_at",
     "code_salt",
+    "cascade",
+    "moves",
+    "series_id",
 )
 _add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
 _add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
-_add_key = Prepared(insert(_keys), "user_id", "key", "fingerprint", "booking_id", "created_at")
-_ADD_OFFERS = insert(BookingOffer.__table__)
+_add_key = Prepared(insert(IdempotencyKey.__table__), "user_id", "key", "fingerprint", "booking_id", "created_at")
 
 
 class _Wish(NamedTuple):
@@ -149,20 +60,21 @@ class _Wish(NamedTuple):
 
     professional_id: int | None
     service_id: int
-    quote: pricing.Quote | None
+    quote: pricing.Quote
     service_name: str
     starts_at: datetime
-    ends_at: datetime
+    minutes: int
     address: object
+    series_id: int | None
 
     @property
-    def minutes(self) -> int:
-        return (self.ends_at - self.starts_at) // timedelta(minutes=1)
+    def ends_at(self) -> datetime:
+        return self.starts_at + timedelta(minutes=self.minutes)
 
 
 def quote(service_id: int, professional_id: int | None) -> pricing.Quote:
     """The price before the click. For any professional it is the service's base price."""
-    offered = _offered(db.session.connection(), service_id, professional_id)
+    offered = standings.what_is_offered(db.session.connection(), service_id, professional_id)
     return pricing.quote(offered.name, offered.price)
 
 
@@ -174,189 +86,80 @@ def request(
     address_id: int,
     remarks: str = "",
     key: str | None = None,
+    cascade: bool = False,
+    more: tuple[int, ...] = (),
+    series_id: int | None = None,
 ) -> int:
     """Ask for a slot and take it; answer the booking's id.
 
     Without `professional_id` the booking is offered to the best matches and no slot is taken until
-    one accepts. The same `key` with the same wish answers the first booking again.
+    one accepts; otherwise `cascade` says that others may be asked after that one, and `more` are
+    further services of theirs in the same visit; `series_id` is the series it belongs to. The same
+    `key` with the same wish answers the first booking again.
     Raises Invalid with the field at fault, and Conflict when the slot is somebody else's.
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
-    fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks)
+    cascade = cascade or professional_id is None
+    fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade, more)
     now = clock.now()
-    connection = _lock(by)
-    offered, before = _ask(connection, by, service_id, professional_id, key, now)
+    connection = standings.lock(by, professional_id)
+    offered, before = standings.ask(connection, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
         return _first_result(before, fingerprint)
     if before.overdue:
-        bookings.expire_due()
-    wish = _wish(connection, by, _open(offered, professional_id), service_id, professional_id, starts_at, address_id)
-    candidates = [] if professional_id else _candidates(wish)
-    booking_id = _write(connection, by, wish, _checked_remarks(remarks), now)
+        bookings.expire_due(without=professional_id)
+    if before.holds_overdue:
+        waits.lapse_due()
+    if before.holds:
+        waits.take(by, professional_id)
+    offered = standings.opened(offered, professional_id)
+    if professional_id and offered.apart:
+        raise standings.takes_no_bookings()
+    extras = standings.extras(connection, professional_id, service_id, more) if more else ()
+    wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id)
+    asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
+    booking_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
+    if extras:
+        _write_services(connection, booking_id, service_id, offered, extras)
     if professional_id:
-        availability.claim(professional_id, booking_id, starts_at, wish.minutes)
-        _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
+        availability.claim(professional_id, booking_id, starts_at, wish.minutes, swept=True)
+        # Of a series the professional is told once (see domain.series).
+        if series_id is None:
+            _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))
     else:
-        _offer(connection, booking_id, candidates, now)
-        _notify([match.professional_id for match in candidates], "offered", booking_id, wish, by)
+        offers.make(booking_id, [match.professional_id for match in asked])
+        _notify([match.professional_id for match in asked], "offered", booking_id, wish, by)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
         _add_key(connection, {**values, "created_at": now})
     return booking_id
 
 
-def shift(booking: Booking, by: User, starts_at: datetime) -> None:
-    """Move an unanswered booking to another time; the old slot is given back as the new one is taken."""
-    rule = rule_for("move", booking, by)
-    connection = _lock(by)
-    wish = _moved(connection, by, booking, starts_at)
-    now = clock.now()
-    if booking.professional_id:
-        availability.release(booking.id)
-        availability.claim(booking.professional_id, booking.id, starts_at, wish.minutes)
-        told = [booking.professional_id]
-    else:
-        candidates = _candidates(wish)
-        db.session.execute(delete(BookingOffer).where(BookingOffer.booking_id == booking.id))
-        _offer(connection, booking.id, candidates, now)
-        told = [match.professional_id for match in candidates]
-    deadline = answer_by(now, starts_at)
-    move(booking, rule, by, starts_at=starts_at, ends_at=wish.ends_at, respond_by=deadline)
-    tell(told, "moved", booking, by.name)
-
-
-def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
-    """Change remarks and address; once accepted only the address, and only within its PIN code."""
-    rule = rule_for("edit", booking, by)
-    connection = db.session.connection()
-    address = _address(connection, by, address_id)
-    pending = booking.status is Status.PENDING
-    if address.pincode != booking.pincode:
-        if not pending or booking.professional_id is None:
-            raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        _check_reach(_offered(connection, booking.service_id, booking.professional_id), address)
-    remarks = _checked_remarks(remarks) if pending else booking.remarks
-    move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
-    if booking.professional_id:
-        tell([booking.professional_id], "edited", booking, by.name)
-
-
-def answer_by(now: datetime, starts_at: datetime) -> datetime:
-    """The deadline of a request: 2 h on the same day, else 24 h, and always 60 min before the start."""
-    policy = settings.policy
-    same_day = clock.local(now).date() == clock.local(starts_at).date()
-    minutes = policy.answer_minutes_same_day if same_day else policy.answer_minutes
-    latest = starts_at - timedelta(minutes=policy.expire_before_start_minutes)
-    return min(now + timedelta(minutes=minutes), latest)
-
-
 # -- What is checked --------------------------------------------------------------------------
 
 
-def _ask(connection, by, service_id, professional_id, key, now):
-    """What is offered, if anything, and what was before: the first use of the key, and overdue requests."""
-    read = _asked_of_one if professional_id else _asked_of_anybody
-    known = {"customer": by.id, "key": key or "", "now": now}
-    wanted = {**known, "service": service_id, "professional": professional_id}
-    offered = read(connection, wanted).one_or_none()
-    return offered, offered or connection.execute(_BEFORE, known).one()
+def _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id):
+    services = (offered, *extras)
+    minutes = sum(one.duration_minutes for one in services)
+    place = standings.standing(
+        connection, by, offered, professional_id, starts_at, minutes, address_id, in_series=series_id is not None
+    )
+    priced = pricing.quote_visit([(one.name, one.price) for one in services])
+    name = f"{offered.name} + {len(extras)}" if extras else offered.name
+    return _Wish(professional_id, service_id, priced, name, starts_at, minutes, place, series_id)
 
 
-def _wish(connection, by, offered, service_id, professional_id, starts_at, address_id):
-    availability.check_bookable(starts_at)
-    ends_at = starts_at + timedelta(minutes=offered.duration_minutes)
-    parameters = {
-        "address": address_id,
-        **availability.openness_parameters(professional_id, starts_at, ends_at),
-        **_commitment_parameters(by, starts_at, ends_at),
-    }
-    standing = _standing(connection, parameters).one_or_none()
-    if standing is None:
-        raise _no_such_address()
-    if professional_id:
-        _check_reach(offered, standing)
-        availability.refuse_closed(standing, starts_at)
-    _check_commitments(standing)
-    priced = pricing.quote(offered.name, offered.price)
-    return _Wish(professional_id, service_id, priced, offered.name, starts_at, ends_at, standing)
-
-
-def _moved(connection, by, booking, starts_at):
-    availability.check_bookable(starts_at)
-    ends_at = starts_at + (booking.ends_at - booking.starts_at)
-    professional_id, service = booking.professional_id, booking.service
-    if professional_id:
-        _offered(connection, service.id, professional_id)
-        availability.check_open(professional_id, starts_at, ends_at)
-    parameters = _commitment_parameters(by, starts_at, ends_at, booking.id)
-    _check_commitments(connection.execute(_ONLY_COMMITMENTS, parameters).one(), moving=True)
-    return _Wish(professional_id, service.id, None, service.name, starts_at, ends_at, booking.pin)
-
-
-def _offered(connection, service_id, professional_id):
-    wanted = {"service": service_id, "professional": professional_id}
-    return _open(connection.execute(_OFFERING if professional_id else _SERVICE, wanted).one_or_none(), professional_id)
-
-
-def _open(offered, professional_id):
-    """What can be booked. Raises Invalid when nothing is offered, or not now."""
-    if offered is None and professional_id:
-        raise Invalid(_("This professional does not offer that service. Choose another."), "service_id")
-    if offered is None or offered.retired_at:
-        raise Invalid(_("That service is no longer offered. Choose another."), "service_id")
-    if professional_id and (offered.approval != Approval.APPROVED or not offered.active or offered.paused):
-        raise Invalid(_("This professional takes no bookings now. Choose another."), "professional_id")
-    return offered
-
-
-def _address(connection, by, address_id):
-    address = connection.execute(_ADDRESS, {"address": address_id, "customer": by.id}).one_or_none()
-    if address is None:
-        raise _no_such_address()
-    return address
-
-
-def _no_such_address():
-    return Invalid(_("Choose one of your addresses."), "address_id")
-
-
-def _check_reach(offered, address):
-    distance = places.distance_km(address.lat, address.lon, offered.lat, offered.lon)
-    if distance > offered.radius_km:
-        raise Invalid(
-            _("This professional does not come to %(pin)s. Choose somebody nearer.", pin=address.pincode),
-            "address_id",
-        )
-
-
-def _commitment_parameters(by, starts_at, ends_at, except_for=0):
-    return {
-        "customer": by.id,
-        "now": clock.now(),
-        "starts_at": starts_at,
-        "ends_at": ends_at,
-        "not_before": starts_at - LONGEST,
-        "except_for": except_for,
-    }
-
-
-def _check_commitments(standing, moving=False):
-    most = settings.policy.max_unanswered
-    if not moving and standing.unanswered >= most:
-        raise Invalid(_("You have %(most)s unanswered requests. Wait for an answer or cancel one.", most=most))
-    if standing.overlaps:
-        raise Invalid(_("You have another booking at that time. Choose a different time."), "starts_at")
-
-
-def _candidates(wish):
-    candidates = matching.best(wish.service_id, wish.address, wish.starts_at, wish.ends_at)
-    if not candidates:
+def candidates(by: User, service_id: int, address, starts_at: datetime, ends_at: datetime) -> list[matching.Candidate]:
+    """Those to whom a booking for any professional is offered. Raises Invalid when there is nobody."""
+    found = matching.best(service_id, address, starts_at, ends_at, customer_id=by.id)
+    if not found:
         raise Invalid(_("Nobody near you is free then. Choose another time."), "starts_at")
-    return candidates
+    return found
 
 
-def _checked_remarks(remarks):
+def checked_remarks(remarks: str) -> str:
+    """Remarks as they are kept. Raises Invalid when they are too long."""
     remarks = remarks.strip()
     if len(remarks) > MAX_REMARKS:
         raise Invalid(_("Keep the remarks under %(most)s characters.", most=MAX_REMARKS), "remarks")
@@ -376,15 +179,7 @@ def _fingerprint(*wish):
 # -- What is written --------------------------------------------------------------------------
 
 
-def _lock(customer):
-    """One request of a customer at a time. On SQLite the write transaction already sees to that."""
-    connection = db.session.connection()
-    if connection.dialect.name == "postgresql":
-        connection.execute(_CUSTOMER_LOCK, {"customer": customer.id})
-    return connection
-
-
-def _write(connection, by, wish, remarks, now):
+def _write(connection, by, wish, remarks, now, cascade):
     booking_id = _add_booking(
         connection,
         {
@@ -402,9 +197,12 @@ def _write(connection, by, wish, remarks, now):
             "total": wish.quote.total,
             "paid": 0,
             "code_tries": 0,
-            "respond_by": answer_by(now, wish.starts_at),
+            "respond_by": offers.answer_by(now, wish.starts_at),
             "created_at": now,
-            "code_salt": start_codes.new_salt(),
+            "code_salt": new_salt(),
+            "cascade": cascade,
+            "moves": 0,
+            "series_id": wish.series_id,
         },
     ).scalar_one()
     _add_lines(
@@ -419,20 +217,19 @@ def _write(connection, by, wish, remarks, now):
     return booking_id
 
 
-def _offer(connection, booking_id, candidates, now):
-    connection.execute(
-        _ADD_OFFERS,
-        [
-            {
-                "booking_id": booking_id,
-                "professional_id": candidate.professional_id,
-                "position": position,
-                "status": OfferStatus.OPEN,
-                "created_at": now,
-            }
-            for position, candidate in enumerate(candidates, 1)
-        ],
-    )
+def _write_services(connection, booking_id, service_id, offered, extras):
+    ids = (service_id, *(extra.id for extra in extras))
+    rows = [
+        {
+            "booking_id": booking_id,
+            "service_id": one_id,
+            "position": position,
+            "price": one.price,
+            "duration_minutes": one.duration_minutes,
+        }
+        for position, (one_id, one) in enumerate(zip(ids, (offered, *extras), strict=True))
+    ]
+    connection.execute(insert(BookingService), rows)
 
 
 def _notify(people, kind, booking_id, wish, by, usual=False):

@@ -110,8 +110,9 @@ def read(args: Mapping[str, str]) -> Filters:
     return asked
 
 
-def find(asked: Filters) -> Results:
-    """The professionals that fit, a page of them. What cannot be found is added to the errors."""
+def find(asked: Filters, without: frozenset[int] = frozenset()) -> Results:
+    """The professionals that fit, a page of them; none of those `without`, whom the reader does not
+    meet. What cannot be found is added to the errors."""
     if asked.service and asked.service.isprintable():
         found = catalogue.with_siblings(asked.service)
     else:
@@ -122,7 +123,7 @@ def find(asked: Filters) -> Results:
     if not found or asked.errors:
         return Results(found[0] if found else None, tuple(found[1:]), place)
     service = found[0]
-    hits, cursor = _page(asked, service, place)
+    hits, cursor = _page(asked, service, place, without)
     return Results(service, tuple(found[1:]), place, tuple(hits), cursor)
 
 
@@ -145,7 +146,7 @@ def window(day: date, part: str) -> tuple[datetime, datetime]:
     return _moment(day, opens), _moment(day, closes)
 
 
-def _page(asked, service, place):
+def _page(asked, service, place, without):
     """The hits, and the cursor of what follows them."""
     keys = _keys(asked.sort, place is not None)
     values = {"service": service.id, "base_price": service.base_price}
@@ -160,6 +161,8 @@ def _page(asked, service, place):
     if asked.day is not None:
         opens, closes = window(asked.day, asked.time)
         values |= _hours(asked, service)
+    if without:
+        values["without"] = sorted(without)
     if asked.after:
         types = [kind for _column, kind in keys]
         values |= {f"after_{n}": value for n, value in enumerate(paging.decode(asked.after, types))}
@@ -170,16 +173,17 @@ def _page(asked, service, place):
         asked.price is not None,
         asked.day is not None,
         bool(asked.after),
+        bool(without),
     )
     size = LOOKED_AT if asked.day is not None else paging.SIZE
     rows = db.session.connection().execute(statement, {**values, "size": size + 1}).all()
     scanned, more = rows[:size], len(rows) > size
     if asked.day is None:
-        slots = availability.next_slots(dict.fromkeys((row.id for row in scanned), service.duration_minutes))
+        slots = availability.next_slots(dict.fromkeys((row.id for row in scanned), service.duration_minutes), place)
         shown = scanned
     else:
         slots = availability.free_between(
-            dict.fromkeys((row.id for row in scanned), service.duration_minutes), opens, closes
+            dict.fromkeys((row.id for row in scanned), service.duration_minutes), opens, closes, place
         )
         free = [row for row in scanned if row.id in slots]
         shown = free[: paging.SIZE]
@@ -258,7 +262,7 @@ _DOWNWARDS = frozenset({"best", "rating", "experience"})
 
 
 @functools.cache
-def _statement(sort, near, rated, priced, timed, following):
+def _statement(sort, near, rated, priced, timed, following, barred):
     """A page of those who fit, found and cut off before anything is joined."""
     keys = [column for column, _kind in _keys(sort, near)]
     labelled = [key.label(f"key_{n}") for n, key in enumerate(keys)]
@@ -276,6 +280,8 @@ def _statement(sort, near, rated, priced, timed, following):
         found = found.where(_offers.rating >= bindparam("rating"))
     if priced:
         found = found.where(_price <= bindparam("price"))
+    if barred:
+        found = found.where(_offers.professional_id.not_in(bindparam("without", expanding=True)))
     if timed:
         found = found.where(
             exists().where(

@@ -2,17 +2,24 @@
 
 SHOWN = {
     "addresses": "id customer_id label line pincode created_at archived_at",
+    "appeals": "id professional_id words created_at granted answer answered_by_id answered_at",
     "audit_entries": "id actor_id action subject_type subject_id detail address at",
+    "blocked_pairs": "id customer_id professional_id by_id created_at",
     "booking_events": "id booking_id verb from_status to_status actor_id at reason",
     "booking_lines": "id booking_id kind label amount",
     "booking_offers": "booking_id professional_id position status created_at answered_at",
+    "booking_services": "booking_id service_id position price duration_minutes",
     "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
-    " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries",
+    " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries"
+    " refunded cascade moves series_id rework_of_id",
     "categories": "id name slug icon position retired_at",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
+    "dispute_photos": "dispute_id position file_id",
+    "disputes": "id booking_id words opened_at answer answered_at outcome refund reason resolved_by_id resolved_at",
     "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
     " expires_at",
+    "favourites": "customer_id professional_id created_at",
     "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
     "leases": "name holder beats taken_at beaten_at",
     "notifications": "id user_id kind booking_id data created_at read_at",
@@ -23,16 +30,23 @@ SHOWN = {
     "pin_codes": "pincode place district state lat lon geo",
     "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
     " identity_id approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
-    " offers_accepted last_job_at",
+    " offers_accepted last_job_at"
+    " speed_kmh warned_at warned_of suspended_at counts_from",
+    "proposals": "id booking_id by_id starts_at note status created_at lapses_at answered_at",
+    "refunds": "id booking_id amount reason recorded_by_id recorded_at",
     "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"
     " hidden_at hidden_reason",
+    "series": "id customer_id professional_id service_id every created_at",
     "services": "id category_id name slug description base_price duration_minutes retired_at created_at",
-    "slot_claims": "professional_id bucket booking_id",
+    "sick_days": "professional_id day marked_by_id marked_at",
+    "slot_claims": "professional_id bucket booking_id"
+    " wait_id",
     "stored_files": "id owner_id kind content_type size created_at",
     "tallies": "name value",
     "time_off": "id professional_id starts_at ends_at note",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
     " blocked_reason active confirmed_at",
+    "waits": "id customer_id professional_id service_id address_id day status created_at starts_at held_until",
     "working_hours": "id professional_id weekday starts_minute ends_minute",
 }
 # Secrets: what opens an account, a door or a chat, and the texts of messages, some of which do.

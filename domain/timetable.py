@@ -13,7 +13,20 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from domain import activity, audit, bookings, clock, deliveries, exports, job_runs, purges, reminders
+from domain import (
+    activity,
+    audit,
+    bookings,
+    clock,
+    deliveries,
+    exports,
+    job_runs,
+    pauses,
+    proposals,
+    purges,
+    reminders,
+    waits,
+)
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job_runs import Step
 from extensions import settings
@@ -125,6 +138,10 @@ def _close(period: str, cursor: int) -> Step:
     return Step(bookings.close_due())
 
 
+def _lapse(period: str, cursor: int) -> Step:
+    return Step(proposals.lapse_due() + waits.lapse_due())
+
+
 TIMETABLE = (
     Job(
         "expire",
@@ -139,6 +156,13 @@ TIMETABLE = (
         _close,
         _l("Close finished jobs"),
         _l("A job whose customer has not confirmed it closes by itself."),
+    ),
+    Job(
+        "lapse",
+        Minutely(),
+        _lapse,
+        _l("End what was not taken up"),
+        _l("Proposals of another time lapse, and held slots go to the next in line."),
     ),
     Job(
         "day_before",
@@ -188,6 +212,13 @@ TIMETABLE = (
         activity.earnings_statements,
         _l("Send earnings statements"),
         _l("A professional with jobs in the month before gets a statement of it."),
+    ),
+    Job(
+        "scorecards",
+        Daily(IN_THE_MORNING),
+        pauses.judge,
+        _l("Look at the scorecards"),
+        _l("A professional below a limit is warned, and paused a week later if nothing is better."),
     ),
     Job(
         "purge_claims",

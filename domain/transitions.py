@@ -8,10 +8,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, select, text, update
 
-from domain import availability, clock, notifications
+from domain import availability, clock, deadlines, notifications, waits
+from domain.deadlines import not_before
+from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
 from extensions import db, settings
 from models import Approval, Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Role, Status, User
+from models_lifecycle import Proposal, ProposalStatus
 
 
 class Party(StrEnum):
@@ -47,6 +50,16 @@ RULES = (
     Rule("expire", Party.CLOCK, _from(S.PENDING), S.EXPIRED),
     Rule("edit", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
     Rule("move", Party.CUSTOMER, _from(S.PENDING)),
+    Rule("propose", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("propose", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    # Who agrees to a time agrees to the booking.
+    Rule("agree", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED), S.ACCEPTED),
+    Rule("agree", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED), S.ACCEPTED),
+    Rule("decline_time", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("decline_time", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    Rule("withdraw", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED)),
+    Rule("withdraw", Party.PROFESSIONAL, _from(S.PENDING, S.ACCEPTED)),
+    Rule("lapse", Party.CLOCK, _from(S.PENDING, S.ACCEPTED)),
     Rule("cancel", Party.CUSTOMER, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
     Rule("cancel", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.CANCELLED),
     Rule("cancel", Party.ADMIN, _from(S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS), S.CANCELLED),
@@ -55,14 +68,27 @@ RULES = (
     Rule("depart", Party.PROFESSIONAL, _from(S.ACCEPTED), S.EN_ROUTE),
     Rule("start", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
     Rule("override_code", Party.ADMIN, _from(S.ACCEPTED, S.EN_ROUTE), S.IN_PROGRESS),
+    Rule("knock", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE)),
+    Rule("no_show", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.NO_SHOW),
+    Rule("no_show", Party.CUSTOMER, _from(S.ACCEPTED), S.NO_SHOW),
+    Rule("cascade", Party.CLOCK, _from(S.REJECTED, S.EXPIRED, S.CANCELLED), S.PENDING),
     Rule("complete", Party.PROFESSIONAL, _from(S.IN_PROGRESS), S.COMPLETED),
     Rule("record_payment", Party.PROFESSIONAL, _from(S.COMPLETED, S.CLOSED)),
     Rule("close", Party.CUSTOMER, _from(S.COMPLETED), S.CLOSED),
     Rule("close", Party.CLOCK, _from(S.COMPLETED), S.CLOSED),
+    Rule("dispute", Party.CUSTOMER, _from(S.COMPLETED, S.CLOSED), S.DISPUTED),
+    Rule("answer_dispute", Party.PROFESSIONAL, _from(S.DISPUTED)),
+    Rule("resolve", Party.ADMIN, _from(S.DISPUTED), S.CLOSED),
     Rule("review", Party.CUSTOMER, _from(S.COMPLETED, S.CLOSED)),
 )
 # The states in which a booking holds its claims.
 BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
+# Until the professional sets off, both sides can agree to another time.
+CHANGEABLE = frozenset({S.PENDING, S.ACCEPTED})
+# With these a proposal of another time means another booking than it did.
+ENDS_PROPOSALS = frozenset({"move", "reassign"})
+# While these hold, each side may call the other.
+IN_TOUCH = frozenset({S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS, S.COMPLETED})
 LABELS = {
     S.PENDING: _l("Pending"),
     S.ACCEPTED: _l("Accepted"),
@@ -80,6 +106,7 @@ del S
 # As literals: SQLite prepares a statement anew each time a bound value might choose a partial index.
 UNANSWERED = text("bookings.status = 'pending'")
 TO_CLOSE = text("bookings.status = 'completed'")
+HELD = text("waits.status = 'held'")
 HOLDING = text(f"bookings.status IN ({', '.join(repr(status.value) for status in sorted(BLOCKING))})")
 
 _ADD_EVENT = insert(BookingEvent)
@@ -124,8 +151,7 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     InvalidTransition when somebody else was first.
     """
     source = booking.status
-    if rule.target is not None:
-        values["status"] = rule.target
+    values["status"] = rule.target or source
     moved = db.session.execute(
         update(Booking)
         .where(
@@ -142,8 +168,35 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     if not moved.rowcount:
         raise _too_late(booking.status)
     add_event(booking, rule.verb, by, reason, source)
+    if rule.verb in ENDS_PROPOSALS or booking.status not in CHANGEABLE:
+        _drop_proposals(booking, ProposalStatus.LAPSED if rule.by is Party.CLOCK else ProposalStatus.WITHDRAWN)
+    elif rule.verb == "accept":
+        # Who takes the time that it has no longer asks for another; the customer still may.
+        _drop_proposals(booking, ProposalStatus.WITHDRAWN, Proposal.by_id == by.id)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
+        if source in BLOCKING:
+            waits.slot_freed(booking.professional_id, booking.starts_at)
+
+
+def reclaim(booking: Booking, former_professional_id: int, former_start: datetime) -> None:
+    """Change the claims of a booking that has moved to another time or professional; what it leaves
+    goes to whoever waits for it. Raises Conflict when the new time is somebody else's."""
+    minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+    availability.release(booking.id)
+    availability.claim(booking.professional_id, booking.id, booking.starts_at, minutes)
+    waits.slot_freed(former_professional_id, former_start)
+
+
+def _drop_proposals(booking, status, *where):
+    """Another time is no longer asked for when the booking itself moved on."""
+    db.session.execute(
+        update(Proposal)
+        .where(Proposal.booking_id == booking.id, Proposal.status == ProposalStatus.OPEN, *where)
+        .values(status=status, answered_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.expire(booking, ["proposals"])
 
 
 def parties(booking: Booking, user: User | None) -> set[Party]:
@@ -159,6 +212,41 @@ def parties(booking: Booking, user: User | None) -> set[Party]:
     if user.role is Role.PROFESSIONAL and offer_of(booking, user):
         return {Party.OFFERED}
     return set()
+
+
+def open_proposal(booking: Booking) -> Proposal | None:
+    """The other time that waits for an answer, as the clock has it."""
+    return next((one for one in _unanswered(booking) if clock.now() < one.lapses_at), None)
+
+
+def overdue_proposal(booking: Booking) -> Proposal | None:
+    """The other time that nobody answered in time and that no job has let lapse yet."""
+    return next((one for one in _unanswered(booking) if one.lapses_at <= clock.now()), None)
+
+
+def _unanswered(booking):
+    return (one for one in booking.proposals if one.status is ProposalStatus.OPEN)
+
+
+def proposed_until_the_end(booking: Booking) -> bool:
+    """Whether a request that expires waited, in the end, for the customer's answer to another time."""
+    last = booking.proposals[-1] if booking.proposals else None
+    return (
+        last is not None
+        and last.by_id == booking.professional_id
+        and last.status in (ProposalStatus.OPEN, ProposalStatus.LAPSED)
+        and last.lapses_at >= booking.respond_by
+    )
+
+
+def let_down(booking: Booking) -> bool:
+    """Whether a booking ended because its professional, or everybody who was asked, did not take it."""
+    if booking.status in (Status.REJECTED, Status.EXPIRED):
+        return True
+    ends = (event for event in reversed(booking.events) if event.from_status != event.to_status)
+    last = next(ends, None)
+    by = last and (last.to_status, last.actor_id)
+    return by in ((Status.CANCELLED, booking.professional_id), (Status.NO_SHOW, booking.customer_id))
 
 
 def offer_of(booking: Booking, user: User) -> OfferStatus | None:
@@ -199,14 +287,6 @@ def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data)
     )
 
 
-def openings(booking: Booking) -> dict[str, datetime]:
-    """From when on the verbs of an agreed job can be used."""
-    return {
-        "depart": booking.starts_at - timedelta(hours=settings.policy.depart_before_hours),
-        "start": booking.starts_at - timedelta(minutes=settings.policy.start_before_minutes),
-    }
-
-
 # -- What the table cannot say: deadlines, times of day, locks ---------------------------------
 
 
@@ -241,14 +321,59 @@ def _check_expire(rule, booking, user):
         raise InvalidTransition(_("This request can still be answered."))
 
 
+def _proposed_by(booking, user, mine):
+    """Whether the open proposal, if there is one, is this person's or else the other side's."""
+    proposal = open_proposal(booking)
+    return proposal is not None and (proposal.by_id == user.id) is mine
+
+
+def _check_propose(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    most = settings.policy.agreed_moves
+    if booking.professional_id is None:
+        raise InvalidTransition(_("Nobody has taken this yet: change the time instead."))
+    if booking.moves >= most:
+        raise InvalidTransition(_("The time was changed %(most)s times already. Cancel, or keep it.", most=most))
+    latest = booking.starts_at - timedelta(minutes=settings.policy.expire_before_start_minutes)
+    if clock.now() >= latest:
+        raise InvalidTransition(_("It is too late to propose another time: call the other side."))
+    if _proposed_by(booking, user, mine=True):
+        raise InvalidTransition(_("You have proposed a time already. Withdraw it to propose another."))
+
+
+def _check_answer_time(rule, booking, user):
+    _check_unanswered(rule, booking, user)
+    if not _proposed_by(booking, user, mine=False):
+        raise InvalidTransition(_("There is no other time to answer. It may have lapsed."))
+
+
+def _check_withdraw(rule, booking, user):
+    if not _proposed_by(booking, user, mine=True):
+        raise InvalidTransition(_("There is no proposal of yours to withdraw. It may have lapsed."))
+
+
+def _check_lapse(rule, booking, user):
+    if overdue_proposal(booking) is None:
+        raise InvalidTransition(_("No proposal is overdue."))
+
+
 def _check_depart(rule, booking, user):
-    _not_before(openings(booking)["depart"])
+    not_before(openings(booking)["depart"])
 
 
 def _check_start(rule, booking, user):
-    _not_before(openings(booking)["start"])
+    not_before(openings(booking)["start"])
     if booking.code_tries >= settings.policy.code_tries:
         raise InvalidTransition(locked())
+
+
+def _check_cascade(rule, booking, user):
+    """Somebody else is asked when the customer wished it, it was not they who ended it, and there is time."""
+    if not booking.cascade or not let_down(booking):
+        raise InvalidTransition(_("Nobody else is asked for this booking."))
+    lead = max(settings.policy.lead_minutes, settings.policy.expire_before_start_minutes)
+    if booking.starts_at <= clock.now() + timedelta(minutes=lead):
+        raise InvalidTransition(_("It is too late to ask somebody else."))
 
 
 def _check_close(rule, booking, user):
@@ -272,22 +397,28 @@ def _check_review(rule, booking, user):
         )
 
 
-def _not_before(moment):
-    if clock.now() < moment:
-        raise InvalidTransition(_("It is too early for that: wait until %(time)s.", time=clock.spoken(moment)))
-
-
 _GUARDS = {
     "accept": _check_accept,
     "reject": _check_reject,
     "expire": _check_expire,
     "edit": _check_unanswered,
     "move": _check_unanswered,
+    "propose": _check_propose,
+    "agree": _check_answer_time,
+    "decline_time": _check_answer_time,
+    "withdraw": _check_withdraw,
+    "lapse": _check_lapse,
     "cancel": _check_unanswered,
+    "cascade": _check_cascade,
     "depart": _check_depart,
     "start": _check_start,
+    "knock": deadlines.check_knock,
+    "no_show": deadlines.check_no_show,
     "close": _check_close,
     "record_payment": _check_payment,
+    "dispute": deadlines.check_dispute,
+    "answer_dispute": deadlines.check_answer_dispute,
+    "resolve": deadlines.check_resolve,
     "review": _check_review,
 }
 

@@ -9,13 +9,15 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, channels, clock, files, listings, places
+from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
     Address,
     Approval,
     Booking,
+    BookingEvent,
+    BookingOffer,
     Channel,
     Notification,
     OutboxMessage,
@@ -25,6 +27,7 @@ from models import (
     StoredFile,
     User,
 )
+from models_lifecycle import Dispute, DisputePhoto
 
 LONGEST_NAME = 120
 MOST_ADDRESSES = 20
@@ -259,6 +262,7 @@ def _empty_professional(professional):
 
 def _erase_traces(user):
     db.session.flush()
+    _erase_disputes(user)
     for file_id in db.session.scalars(select(StoredFile.id).where(StoredFile.owner_id == user.id)).all():
         files.forget(file_id)
     now = clock.now()
@@ -274,6 +278,10 @@ def _erase_traces(user):
         .values(address_line="", remarks="")
         .execution_options(synchronize_session=False)
     )
+    _erase_from_stories(user)
+    favourites.forget(user)
+    blocked_pairs.forget(user)
+    appeals.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):
@@ -282,6 +290,35 @@ def _erase_traces(user):
             .where(or_(told.user_id == user.id, told.booking_id.in_(theirs)))
             .execution_options(synchronize_session=False)
         )
+
+
+def _erase_disputes(user):
+    """What somebody said and showed in a dispute; how it ended stays."""
+    owned = select(StoredFile.id).where(StoredFile.owner_id == user.id)
+    db.session.execute(delete(DisputePhoto).where(DisputePhoto.file_id.in_(owned)))
+    side, said = (Booking.professional_id, "answer") if user.is_professional else (Booking.customer_id, "words")
+    theirs = select(Booking.id).where(side == user.id)
+    db.session.execute(
+        update(Dispute)
+        .where(Dispute.booking_id.in_(theirs))
+        .values({said: ""})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _erase_from_stories(user):
+    """The step by which a booking came to a professional carries their name."""
+    went_on = select(BookingOffer.booking_id).where(BookingOffer.professional_id == user.id)
+    had = select(Booking.id).where(Booking.professional_id == user.id)
+    db.session.execute(
+        update(BookingEvent)
+        .where(
+            BookingEvent.verb == "cascade",
+            or_(BookingEvent.booking_id.in_(went_on), BookingEvent.booking_id.in_(had)),
+        )
+        .values(reason="")
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _follow_up(user):

@@ -23,9 +23,11 @@ from models import (
     Booking,
     BookingEvent,
     BookingLine,
+    BookingOffer,
     Category,
     City,
     CityName,
+    Every,
     Export,
     ExportKind,
     Offering,
@@ -33,11 +35,14 @@ from models import (
     Professional,
     Review,
     Role,
+    Series,
     Service,
     Status,
     User,
+    Wait,
     WorkingHours,
 )
+from models_lifecycle import Dispute
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -175,10 +180,63 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
             at=moment,
         )
     )
+    if status is Status.DISPUTED:
+        db.session.add(Dispute(booking_id=made.id, words="The tap still drips.", opened_at=moment))
     if professional and status in HOLDING:
         availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
     db.session.commit()
     return made
+
+
+def happened(booking: Booking, verb: str, by: User | None, moment: datetime, source: Status | None = None) -> None:
+    """A step of a booking as its verb would have written it down."""
+    event = BookingEvent(
+        booking_id=booking.id, verb=verb, actor_id=by and by.id, at=moment, from_status=source, to_status=booking.status
+    )
+    _saved(event)
+
+
+def offered(booking: Booking, *people: User) -> None:
+    """Offer a booking for any professional to some, best first."""
+    for position, person in enumerate(people, 1):
+        _saved(
+            BookingOffer(
+                booking_id=booking.id, professional_id=person.id, position=position, created_at=booking.created_at
+            )
+        )
+    db.session.commit()
+
+
+def series(*visits: Booking) -> Series:
+    """A weekly series of bookings that are there."""
+    first = visits[0]
+    made = _saved(
+        Series(
+            customer_id=first.customer_id,
+            professional_id=first.professional_id,
+            service_id=first.service_id,
+            every=Every.WEEK,
+            created_at=clock.now(),
+        )
+    )
+    for visit in visits:
+        visit.series_id = made.id
+    db.session.commit()
+    return made
+
+
+def wait(customer: User, professional: User) -> Wait:
+    """A place in the line for tomorrow."""
+    return _saved(
+        Wait(
+            customer_id=customer.id,
+            professional_id=professional.id,
+            service_id=_first_offered(professional).id,
+            address_id=customer.addresses[0].id,
+            day=clock.today() + timedelta(days=1),
+            created_at=clock.now(),
+        )
+    )
 
 
 def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from domain import clock, files, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
+from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
 from tests import factories
 
 # In this order things are tried, so that strangers come before those whose click changes something.
@@ -20,6 +21,10 @@ PEOPLE = ("anonymous", "blocked", "other_customer", "other_pro", "unapproved", "
 TABLE = {
     "login login 403 403 403 403 403 in": """
         GET /admin-dashboard
+        GET /admin/appeals
+        GET /admin/appeals/<int:appeal_id>
+        POST /admin/appeals/<int:appeal_id>/grant
+        POST /admin/appeals/<int:appeal_id>/refuse
         GET /admin/approvals
         GET /admin/approvals/<int:professional_id>
         POST /admin/approvals/<int:professional_id>/approve
@@ -38,6 +43,14 @@ TABLE = {
         POST /admin/exports/<int:export_id>/cancel
         POST /admin/exports/<int:export_id>/download
         POST /admin/exports/everything
+        GET /admin/disputes
+        GET /admin/disputes/<int:booking_id>
+        GET /admin/disputes/<int:booking_id>/dismiss
+        POST /admin/disputes/<int:booking_id>/dismiss
+        GET /admin/disputes/<int:booking_id>/refund
+        POST /admin/disputes/<int:booking_id>/refund
+        GET /admin/disputes/<int:booking_id>/rework
+        POST /admin/disputes/<int:booking_id>/rework
         GET /admin/jobs
         GET /admin/jobs/<job_name>
         POST /admin/jobs/<job_name>/run
@@ -52,6 +65,11 @@ TABLE = {
         GET /admin/people/<int:user_id>/block
         POST /admin/people/<int:user_id>/block
         POST /admin/people/<int:user_id>/unblock
+        GET /admin/professionals/<int:professional_id>/end-pause
+        POST /admin/professionals/<int:professional_id>/end-pause
+        GET /admin/professionals/<int:professional_id>/scorecard
+        POST /admin/professionals/<int:professional_id>/sick-days
+        POST /admin/professionals/<int:professional_id>/sick-days/remove
         GET /admin/reviews
         GET /admin/reviews/<int:review_id>/hide
         POST /admin/reviews/<int:review_id>/hide
@@ -124,23 +142,49 @@ TABLE = {
         GET /bookings/<int:booking_id>/cancel
         POST /bookings/<int:booking_id>/cancel
         POST /bookings/<int:booking_id>/close
+        GET /bookings/<int:booking_id>/dispute
+        POST /bookings/<int:booking_id>/dispute
         GET /bookings/<int:booking_id>/edit
         POST /bookings/<int:booking_id>/edit
         GET /bookings/<int:booking_id>/move
         POST /bookings/<int:booking_id>/move
+        GET /bookings/<int:booking_id>/no-show
+        POST /bookings/<int:booking_id>/no-show
+        GET /bookings/<int:booking_id>/propose
+        POST /bookings/<int:booking_id>/propose
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/agree
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/decline
+        POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/withdraw
+        POST /blocked/<int:pair_id>/remove
+        POST /bookings/<int:booking_id>/block
+        GET /bookings/<int:booking_id>/cancel-from
+        POST /bookings/<int:booking_id>/cancel-from
+        GET /series/<int:series_id>
+        POST /waits/<int:wait_id>/leave
         POST /bookings/<int:booking_id>/renew-code
         GET /bookings/<int:booking_id>/review
         POST /bookings/<int:booking_id>/review
     """,
     "login login 403 404 403 403 in 403": """
         POST /professional/jobs/<int:booking_id>/accept
+        POST /professional/jobs/<int:booking_id>/answer
         POST /professional/jobs/<int:booking_id>/cancel
         POST /professional/jobs/<int:booking_id>/complete
         POST /professional/jobs/<int:booking_id>/depart
+        POST /professional/jobs/<int:booking_id>/knock
+        POST /professional/jobs/<int:booking_id>/no-show
         POST /professional/jobs/<int:booking_id>/payment
+        POST /professional/jobs/<int:booking_id>/propose
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/decline
+        POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/withdraw
+        POST /professional/blocked/<int:blocked_id>/remove
+        POST /professional/jobs/<int:booking_id>/block
         POST /professional/jobs/<int:booking_id>/reject
         POST /professional/jobs/<int:booking_id>/start
         POST /professional/reviews/<int:review_id>/reply
+        POST /professional/series/<int:series_id>/accept
+        POST /professional/series/<int:series_id>/reject
         POST /professional/time-off/<int:time_off_id>/remove
     """,
     "login login in 403 403 in 403 403": """
@@ -149,11 +193,22 @@ TABLE = {
         POST /account/addresses/new
         GET /book
         POST /book
+        GET /blocked
         GET /bookings
         GET /customer-dashboard
         GET /reports
         GET /reports/<month:month>
         GET /reports/<month:month>/pdf
+        GET /favourites
+        POST /favourites/<int:professional_id>
+        POST /favourites/<int:professional_id>/remove
+        POST /series
+        POST /series/plan
+        GET /waits
+        POST /waits
+    """,
+    "login login 404 403 403 away 403 403": """
+        GET /bookings/<int:booking_id>/again
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
@@ -166,12 +221,15 @@ TABLE = {
         POST /two-factor/select
     """,
     "login login 403 in away 403 in 403": """
+        GET /professional/blocked
         GET /professional/calendar
         GET /professional/earnings
         GET /professional/history
         GET /professional/hours
         GET /professional/requests
         GET /professional/reviews
+        GET /professional/scorecard
+        GET /professional/scorecard/appeal
     """,
     "login login 403 in in 403 in 403": """
         GET /professional-dashboard
@@ -190,6 +248,7 @@ TABLE = {
     "login login 403 in 403 403 in 403": """
         POST /professional/hours
         POST /professional/pause
+        POST /professional/scorecard/appeal
         POST /professional/time-off
     """,
     "away away away away away away away away": """
@@ -206,10 +265,17 @@ TABLE = {
         GET /admin/exports/<int:export_id>/progress
     """,
     "login login 403 404 away 403 in 403": """
+        GET /professional/series/<int:series_id>
         GET /professional/jobs/<int:booking_id>
+        GET /professional/jobs/<int:booking_id>/answer
+        GET /professional/jobs/<int:booking_id>/no-show
+        GET /professional/jobs/<int:booking_id>/propose
     """,
     "login login 404 404 404 404 in in": """
         GET /files/<file_id>
+    """,
+    "login login 404 404 404 in in in": """
+        GET /evidence/<int:booking_id>
     """,
     "login login 404 404 404 in 404 404": """
         POST /notifications/<int:notification_id>/read
@@ -248,15 +314,36 @@ def make_things(cast):
     customer, pro = cast["customer"], cast["pro"]
     booking = factories.booking(customer, pro, status=Status.CLOSED)
     review = factories.review(booking)
+    series, wait = factories.series(booking), factories.wait(customer, pro)
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     db.session.add_all([note, away])
     outbox.publish([customer.id], "approved", "test")
+    decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
+    db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
+    appeal = Appeal(professional_id=pro.id, words="I was in hospital.", created_at=clock.now())
+    pro.professional.warned_at, pro.professional.warned_of = clock.now(), ["acceptance"]
+    db.session.add(appeal)
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
+    # Each has blocked somebody else than the other: they go on meeting.
+    pairs = [
+        BlockedPair(customer_id=customer.id, professional_id=cast["other_pro"].id, by_id=customer.id),
+        BlockedPair(customer_id=cast["blocked"].id, professional_id=pro.id, by_id=pro.id),
+    ]
+    for pair in pairs:
+        pair.created_at = clock.now()
+        db.session.add(pair)
+    db.session.commit()
     return {
+        "appeal_id": appeal.id,
+        "pair_id": pairs[0].id,
+        "blocked_id": pairs[1].id,
         "booking_id": booking.id,
         "review_id": review.id,
+        "proposal_id": 1,
+        "series_id": series.id,
+        "wait_id": wait.id,
         "notification_id": note.id,
         "time_off_id": away.id,
         "address_id": customer.addresses[0].id,

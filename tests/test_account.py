@@ -18,6 +18,7 @@ WORK = {
     "hourly_rate": "1,249.50",
     "pincode": factories.NEAR_PIN,
     "radius_km": "20",
+    "speed_kmh": "30",
     "languages": ["kn", "ml"],
 }
 NONSENSE = ["x" * 10**6, "\x00", "🙂", "ابجد", "<script>'\"", "-1", "1e9", "9" * 30, "NaN", "2020-01-01", ""]

@@ -15,13 +15,14 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
-    ("letters", "exporting", "papers"),
+    ("letters", "exporting", "papers", "desk"),
     ("monthly",),
     ("auth",),
     ("forms",),
     ("templating",),
     ("blocks",),
     ("identity", "visits"),
+    ("fields",),
     ("domain",),
     ("gateways",),
     ("models",),
@@ -29,6 +30,8 @@ LAYERS = (
     ("extensions",),
     ("config",),
 )
+# A module of a layer may import the one whose second half it is.
+SECOND_HALVES = {("models_lifecycle", "models"), ("forms_lifecycle", "forms")}
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
 LINES = {"forms.py": 600, "models.py": 1000}
@@ -38,9 +41,28 @@ MOST_LINES = 450
 PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {
-    *("admin", "admin_catalogue", "admin_exports", "admin_operations", "admin_reports"),
-    *("customer", "customer_reports"),
-    *("professional", "professional_reports", "account"),
+    "account",
+    "admin",
+    "admin_catalogue",
+    "admin_conduct",
+    "admin_disputes",
+    "admin_exports",
+    "admin_operations",
+    "admin_reports",
+    "customer",
+    "customer_changes",
+    "customer_people",
+    "customer_proposals",
+    "customer_reports",
+    "customer_series",
+    "customer_waits",
+    "professional",
+    "professional_changes",
+    "professional_conduct",
+    "professional_people",
+    "professional_proposals",
+    "professional_reports",
+    "professional_series",
 }
 
 INLINE = (
@@ -54,6 +76,8 @@ INLINE = (
 )
 # Programs that show mails drop style sheets that are not in them; no browser gets these under our policy.
 ALLOWED_IN_MAILS = {"inline style", "inline style attribute"}
+
+DOWNLOADS = {"downloads/evidence.html"}
 
 
 def our_modules() -> list[Path]:
@@ -99,6 +123,7 @@ def test_imports_point_from_the_edge_to_the_middle(path):
     for imported in imports_of(path):
         other = layer_of(imported)
         within = package in ("domain", "api") and imported.split(".")[0] == package
+        within = within or (package, imported) in SECOND_HALVES
         assert other is None or other > own or within, f"{path.name} imports {imported}"
 
 
@@ -169,8 +194,11 @@ def test_nothing_but_migrations_makes_tables():
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_template_has_nothing_inline_and_nothing_unescaped(path):
     text = path.read_text()
+    # A file that is only ever downloaded is read without the site, and so without its style sheets.
     for pattern, fault in INLINE:
         if "emails" in path.parts and fault in ALLOWED_IN_MAILS:
+            continue
+        if str(path.relative_to(ROOT / "templates")) in DOWNLOADS and fault == "inline style":
             continue
         assert not re.search(pattern, text, re.IGNORECASE), f"{path.name}: {fault}"
 

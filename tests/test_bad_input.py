@@ -7,9 +7,10 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import channels, clock, outbox
+from domain import channels, clock, disputes, no_shows, outbox, proposals
 from extensions import db
 from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
+from models_lifecycle import Appeal, SickDay
 from tests import factories
 
 MEGABYTE = 1024 * 1024
@@ -51,8 +52,18 @@ PAGES = {
         "/bookings/{pending}",
         "/bookings/{pending}/edit",
         "/bookings/{pending}/move",
+        "/bookings/{agreed}/propose",
+        "/bookings/{proposed}",
         "/bookings/{pending}/cancel",
         "/bookings/{closed}/review",
+        "/favourites",
+        "/waits",
+        "/series/{series}",
+        "/bookings/{visit}/cancel-from",
+        "/blocked",
+        "/professionals/{professional}",
+        "/bookings/{absent}/no-show",
+        "/bookings/{completed}/dispute",
     ),
     "professional": (
         "/profile",
@@ -63,10 +74,18 @@ PAGES = {
         "/professional/earnings",
         "/professional/history",
         "/professional/reviews",
+        "/professional/series/{series}",
         "/professional/jobs/{pending}",
         "/professional/jobs/{offered}",
         "/professional/jobs/{accepted}",
         "/professional/jobs/{completed}",
+        "/professional/blocked",
+        "/professional/jobs/{agreed}/propose",
+        "/professional/jobs/{wished}",
+        "/professional/jobs/{absent}",
+        "/professional/jobs/{absent}/no-show",
+        "/professional/jobs/{disputed}/answer",
+        "/professional/scorecard/appeal",
     ),
     "admin": (
         "/profile",
@@ -88,6 +107,13 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/exports",
+        "/admin/disputes",
+        "/admin/appeals/{appeal}",
+        "/admin/professionals/{professional}/scorecard",
+        "/admin/professionals/{unapproved}/end-pause",
+        "/admin/disputes/{answered}/rework",
+        "/admin/disputes/{answered}/refund",
+        "/admin/disputes/{answered}/dismiss",
         "/admin/jobs",
         "/admin/outbox?state=failed",
         "/admin/outbox/{failed}",
@@ -113,7 +139,19 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "completed": factories.booking(customer, professional, status=Status.COMPLETED),
         "closed": factories.booking(customer, professional, status=Status.CLOSED),
         "offered": factories.booking(customer, None, starts_at=factories.at(15, days=2)),
+        "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
+        "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
+        "answered": factories.booking(customer, professional, status=Status.DISPUTED),
     }
+    no_shows.knock(made["absent"], professional)
+    disputes.answer(made["answered"], professional, "It was dry when I left.")
+    for warned in (professional.professional, unapproved_professional.professional):
+        warned.warned_at, warned.warned_of = clock.now(), ["rating"]
+    # Who is paused can't be booked, and others below are to book the professional.
+    unapproved_professional.professional.suspended_at = clock.now()
+    appeal = Appeal(professional_id=other_professional.id, words="I was in hospital.", created_at=clock.now())
+    sick = SickDay(professional_id=professional.id, day=clock.today(), marked_by_id=1, marked_at=clock.now())
+    db.session.add_all([appeal, sick])
     reviewed = factories.booking(customer, professional, status=Status.CLOSED)
     factories.review(reviewed)
     theirs = factories.booking(other_customer, other_professional, address_line=SECRET)
@@ -131,11 +169,24 @@ def things(customer, professional, other_professional, unapproved_professional, 
     outbox.publish([customer.id], "approved", "test")
     failed = db.session.query(OutboxMessage).one()
     failed.status = Delivery.FAILED
+    made["visit"] = factories.booking(
+        customer, professional, starts_at=factories.at(15, days=9), status=Status.ACCEPTED
+    )
+    weekly = factories.series(made["visit"])
+    factories.wait(customer, other_professional)
+    for name, person, days in (("proposed", professional, 4), ("wished", customer, 5), ("agreed", None, 8)):
+        made[name] = factories.booking(
+            customer, professional, starts_at=factories.at(11, days=days), status=Status.ACCEPTED
+        )
+        if person:
+            proposals.propose(made[name], person, factories.at(15, days=days))
     db.session.commit()
     return {
         "failed": failed.id,
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
+        "series": weekly.id,
+        "appeal": appeal.id,
         "professional": professional.id,
         "unapproved": unapproved_professional.id,
         "customer": customer.id,

@@ -23,6 +23,7 @@ from models import (
     User,
     WorkingHours,
 )
+from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite
 from tests import client as browser
 from tests import factories, test_access
 
@@ -77,9 +78,17 @@ def grow(size, cast, ids):
     )
     event = {"verb": "request", "to_status": "pending", "at": now, "actor_id": one["customer_id"]}
     put(insert(BookingEvent), [{"booking_id": first + n, **event} for n in range(count)])
+    for verb in ("accept", "start", "complete"):
+        step = {"verb": verb, "to_status": verb, "at": now, "actor_id": one["professional_id"]}
+        put(insert(BookingEvent), [{"booking_id": first + n, **step} for n in range(count)])
+    appeal = {"professional_id": one["professional_id"], "words": "I was ill.", "created_at": now}
+    decided = {"granted": False, "answer": "No.", "answered_at": now, "answered_by_id": cast["admin"].id}
+    put(insert(Appeal), [{**appeal, **decided} for _ in range(count // 50)])
     review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
     closed = range(first, first + count, len(states))
     put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])
+    said = {"words": "It drips.", "opened_at": now, "answer": "", "reason": "", "refund": 0}
+    put(insert(Dispute), [{"booking_id": n, **said} for n in closed])
     told = [cast[who].id for who in ("customer", "pro", "admin")]
     note = {"kind": "closed", "data": {"service": "Work", "time": now.isoformat(), "name": "A"}, "created_at": now}
     put(insert(Notification), [{"user_id": n, "booking_id": first, **note} for n in told for _ in range(count // 10)])
@@ -88,6 +97,9 @@ def grow(size, cast, ids):
     put(insert(OutboxMessage), [{"key": f"crowd{n}", **sent} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
+    kept = {"customer_id": one["customer_id"], "created_at": now}
+    put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
+    put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
     db.session.commit()
     db.session.expire_all()
 
@@ -159,7 +171,10 @@ def _pages(app, ids):
     yield "admin", "/admin/search?q=crowd"
     for state in ("failed", "kept", "sent", "dropped"):
         yield "admin", f"/admin/outbox?state={state}"
+    yield "admin", "/admin/appeals?show=answered"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
+    yield "customer", f"/search?q=cleaning&{near}"
+    yield "customer", f"/professionals/{ids['professional_id']}?{near}"
 
 
 def _questions(app, as_, cast, ids):

@@ -88,7 +88,7 @@ def test_more_form_fields_than_the_form_has_change_nothing(client, as_, professi
     client.post("/signup/professional", data=data | approved)
     newcomer = db.session.get(Professional, users.find("ida@example.com").id)
     assert (newcomer.approval, newcomer.rating_sum) == (Approval.PENDING, 0)
-    as_(professional).post("/profile", data=data | approved | {"name": "Dev", "bio": "I mend."})
+    as_(professional).post("/profile", data=data | approved | {"name": "Dev", "bio": "I mend.", "speed_kmh": 20})
     changed = db.session.get(User, professional.id)
     assert (changed.name, changed.email, changed.role) == ("Dev", professional.email, Role.PROFESSIONAL)
     assert changed.professional.rating_sum == 0
@@ -313,6 +313,7 @@ def test_tags_in_every_text_are_shown_as_text(as_, client, customer, professiona
 @pytest.mark.parametrize("amount", ["1e999999", "1e9999999999", "-1e-999999", "sNaN", "Infinity"])
 def test_an_amount_beyond_all_is_refused(as_, professional, amount):
     data = {"name": "Dev", "phone": "98765 43210", "pincode": factories.CITY_PIN, "radius_km": 5, "experience_years": 1}
+    data["speed_kmh"] = 20
     assert as_(professional).post("/profile", data={**data, "hourly_rate": amount}).status_code == 422
 
 

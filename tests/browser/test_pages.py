@@ -22,10 +22,25 @@ DOWNLOADS = re.compile(r"/(files|photos|static)/|/pdf$")
 MOST_PAGES = 80
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
-    "anonymous": ("public", "auth"),
-    "customer": ("customer", "customer_reports"),
-    "professional": ("professional", "professional_reports"),
-    "admin": ("admin", "admin_catalogue", "admin_reports"),
+    "anonymous": (
+        "auth",
+        "public",
+    ),
+    "customer": (
+        "customer",
+        "customer_proposals",
+        "customer_reports",
+    ),
+    "professional": (
+        "professional",
+        "professional_proposals",
+        "professional_reports",
+    ),
+    "admin": (
+        "admin",
+        "admin_catalogue",
+        "admin_reports",
+    ),
 }
 # Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
 NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}

@@ -69,6 +69,13 @@ def test_a_booking_is_not_in_its_own_way(customer, professional):
     assert shown.free < day.free
 
 
+def test_a_booking_is_not_offered_the_time_that_it_has(customer, professional):
+    booking = factories.booking(customer, professional)
+    times = choices.before_moving(booking, starts_at=booking.starts_at)
+    assert times.starts_at is None
+    assert [slot.taken for slot in times.day.slots if slot.starts_at == booking.starts_at] == [True]
+
+
 def test_the_same_place_twice_is_one_address(customer):
     again = users.add_address(customer, line=" 12,  3rd Cross ", pincode=factories.CITY_PIN)
     assert again.id == customer.addresses[0].id

@@ -15,6 +15,7 @@ PROFILE = {
     "hourly_rate": 45_000,
     "pincode": factories.NEAR_PIN,
     "radius_km": 25,
+    "speed_kmh": 30,
     "languages": ["kn", "en"],
 }
 
@@ -49,6 +50,8 @@ def test_a_profile_is_changed_and_search_follows(professional):
         ("experience_years", -1),
         ("radius_km", 0),
         ("radius_km", 201),
+        ("speed_kmh", 4),
+        ("speed_kmh", 101),
         ("hourly_rate", -1),
         ("hourly_rate", 10**12),
         ("languages", ["klingon"]),

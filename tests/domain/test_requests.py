@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import bookings, clock, requests
+from domain import amendments, bookings, clock, requests
 from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed
 from extensions import db
 from models import (
@@ -339,7 +339,7 @@ def test_the_better_rated_come_first_and_the_new_are_not_buried(ask, professiona
 
 def test_a_pending_booking_moves_and_gives_its_old_slot_back(ask, customer, other_customer):
     booking = ask()
-    requests.shift(booking, customer, factories.at(15, days=1))
+    amendments.shift(booking, customer, factories.at(15, days=1))
     db.session.commit()
     assert booking.starts_at == factories.at(15, days=1)
     assert ask(by=other_customer).starts_at == factories.at(11, days=1)
@@ -347,7 +347,7 @@ def test_a_pending_booking_moves_and_gives_its_old_slot_back(ask, customer, othe
 
 def test_a_booking_may_move_into_its_own_time(ask, customer):
     booking = ask()
-    requests.shift(booking, customer, factories.at(11, 30, days=1))
+    amendments.shift(booking, customer, factories.at(11, 30, days=1))
     db.session.commit()
     claims = db.session.scalars(select(SlotClaim.bucket).where(SlotClaim.booking_id == booking.id)).all()
     assert min(claims) == int(booking.starts_at.timestamp()) // 900
@@ -357,7 +357,7 @@ def test_a_booking_cannot_move_into_somebody_elses_time(ask, customer, other_cus
     booking = ask()
     ask(by=other_customer, starts_at=factories.at(15, days=1))
     with pytest.raises(Conflict):
-        requests.shift(booking, customer, factories.at(15, days=1))
+        amendments.shift(booking, customer, factories.at(15, days=1))
     db.session.rollback()
     assert booking.starts_at == factories.at(11, days=1)
 
@@ -366,19 +366,19 @@ def test_a_booking_cannot_move_into_somebody_elses_time(ask, customer, other_cus
 def test_only_a_pending_booking_moves(customer, professional, status):
     booking = factories.booking(customer, professional, status=status)
     with pytest.raises(InvalidTransition):
-        requests.shift(booking, customer, factories.at(15, days=1))
+        amendments.shift(booking, customer, factories.at(15, days=1))
 
 
 def test_a_stranger_cannot_move_a_booking(ask, other_customer):
     with pytest.raises(NotAllowed):
-        requests.shift(ask(), other_customer, factories.at(15, days=1))
+        amendments.shift(ask(), other_customer, factories.at(15, days=1))
 
 
 def test_a_moved_booking_for_anybody_is_offered_anew(ask, customer, other_customer, professional, other_professional):
     booking = ask(professional_id=None)
     assert len(booking.offers) == 2
     factories.booking(other_customer, professional, starts_at=factories.at(15, days=1))
-    requests.shift(booking, customer, factories.at(15, days=1))
+    amendments.shift(booking, customer, factories.at(15, days=1))
     db.session.commit()
     db.session.expire_all()
     assert [offer.professional_id for offer in booking.offers] == [other_professional.id]
@@ -387,7 +387,7 @@ def test_a_moved_booking_for_anybody_is_offered_anew(ask, customer, other_custom
 def test_remarks_and_address_change_while_pending(ask, customer):
     near = factories.address(customer, pincode=factories.NEAR_PIN, line="4, Park Road")
     booking = ask()
-    requests.edit(booking, customer, "Ring twice", near.id)
+    amendments.edit(booking, customer, "Ring twice", near.id)
     assert (booking.remarks, booking.address_line, booking.pincode) == (
         "Ring twice",
         "4, Park Road",
@@ -399,15 +399,15 @@ def test_once_accepted_only_the_address_changes_and_only_within_its_pin(ask, cus
     booking = ask(remarks="Ring once")
     bookings.accept(booking, professional)
     other_door = factories.address(customer, line="14, 3rd Cross")
-    requests.edit(booking, customer, "Ring twice", other_door.id)
+    amendments.edit(booking, customer, "Ring twice", other_door.id)
     assert (booking.remarks, booking.address_line) == ("Ring once", "14, 3rd Cross")
     near = factories.address(customer, pincode=factories.NEAR_PIN)
     with pytest.raises(Invalid) as refusal:
-        requests.edit(booking, customer, "", near.id)
+        amendments.edit(booking, customer, "", near.id)
     assert refusal.value.field == "address_id"
 
 
 def test_the_address_cannot_move_out_of_reach(ask, customer):
     far = factories.address(customer, pincode=factories.FAR_PIN)
     with pytest.raises(Invalid):
-        requests.edit(ask(), customer, "", far.id)
+        amendments.edit(ask(), customer, "", far.id)
