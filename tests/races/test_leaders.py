@@ -16,7 +16,7 @@ from domain.timetable import Daily, Job
 from extensions import begin_write, db
 from models import JobRun, Notification, RunStatus
 from tests import databases
-from tests.processes import GUNICORN, SCHEDULER, STEPS, Database, Process, tell, wait_for
+from tests.processes import GUNICORN, SCHEDULER, STEPS, Database, Process, set_ahead, tell, wait_for
 
 TOLD = Job("told", Daily(0), tell, "Tell", "Tells an admin.")
 PERIOD = "2026-11-23"
@@ -28,7 +28,7 @@ def three(admin, worker_name, tmp_path):
     db.session.remove()
     db.engine.dispose()
     ahead = tmp_path / "ahead"
-    ahead.write_text("0")
+    set_ahead(ahead, 0)
     url = databases.url(worker_name)
     database = Database(url)
     environment = {"AHEAD": str(ahead), "UPLOAD_DIR": str(tmp_path / "uploads")}
@@ -81,7 +81,7 @@ def test_when_the_leader_is_killed_another_goes_on_within_a_minute_and_each_peri
     record_property("seconds after the kill", round(seconds, 1))
     assert seconds < 60
 
-    ahead.write_text(str(86_400))
+    set_ahead(ahead, 86_400)
     wait_for(lambda: database.runs("told", periods[1]))
     leader = leading(processes, database)
     leaving = time.monotonic()
@@ -91,7 +91,7 @@ def test_when_the_leader_is_killed_another_goes_on_within_a_minute_and_each_peri
     seconds = time.monotonic() - leaving
     record_property("seconds after the leave", round(seconds, 1))
     assert seconds < 15
-    ahead.write_text(str(2 * 86_400))
+    set_ahead(ahead, 2 * 86_400)
     wait_for(lambda: database.runs("told", periods[2]))
 
     assert database.told() == [f"{period} {step}" for period in periods for step in range(STEPS)]
