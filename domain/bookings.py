@@ -136,6 +136,10 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
 
 def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
+    if booking.professional_id is None:
+        # Of the last two to decline at once, one has to see that nobody is left.
+        db.session.execute(select(Booking.id).where(Booking.id == booking.id).with_for_update())
+        db.session.refresh(booking)
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
     for_any = rule.by is Party.OFFERED
