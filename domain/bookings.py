@@ -136,6 +136,10 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
 
 def reject(booking: Booking, by: User, reason: str) -> None:
     """Decline. A booking for any professional is over when the last of them has declined."""
+    if booking.professional_id is None:
+        # Of the last two to decline at once, one has to see that nobody is left.
+        db.session.execute(select(Booking.id).where(Booking.id == booking.id).with_for_update())
+        db.session.refresh(booking)
     rule = rule_for("reject", booking, by)
     reason = _required(reason)
     for_any = rule.by is Party.OFFERED
@@ -327,7 +331,8 @@ def expire_due(limit: int = 100, without: int | None = None) -> int:
 def close_due(limit: int = 100) -> int:
     """Close the completed bookings that the customer has not confirmed in time; answer how many."""
     before = clock.now() - timedelta(hours=settings.policy.auto_close_hours)
-    due = select(Booking).where(TO_CLOSE, Booking.completed_at <= before)
+    # What the customer disputes at this moment is looked at next time.
+    due = select(Booking).where(TO_CLOSE, Booking.completed_at <= before).with_for_update(skip_locked=True)
     closed = 0
     for booking in db.session.scalars(due.order_by(Booking.completed_at).limit(limit)).all():
         move(booking, rule_for("close", booking, None), None, closed_at=clock.now())

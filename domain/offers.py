@@ -62,7 +62,7 @@ def asked(booking: Booking) -> set[int]:
 
 
 def settle(booking: Booking, by: User) -> None:
-    """The first to accept has it; to all others the offer is lost."""
+    """The first to accept has it; to all others, or when it was cancelled to everybody, the offer is lost."""
     now = clock.now()
     for offer in db.session.scalars(_open(booking)):
         offer.status = OfferStatus.ACCEPTED if offer.professional_id == by.id else OfferStatus.LOST

@@ -111,8 +111,7 @@ def request(
         bookings.expire_due(without=professional_id)
     if before.holds_overdue:
         waits.lapse_due()
-    if before.holds:
-        waits.take(by, professional_id)
+    given_up = waits.take(by, professional_id) if before.holds else ()
     offered = standings.opened(offered, professional_id)
     if professional_id and offered.apart:
         raise standings.takes_no_bookings()
@@ -124,6 +123,8 @@ def request(
         _write_services(connection, booking_id, service_id, offered, extras)
     if professional_id:
         availability.claim(professional_id, booking_id, starts_at, wish.minutes, swept=True)
+        for day in given_up:
+            waits.serve(professional_id, day)
         # Of a series the professional is told once (see domain.series).
         if series_id is None:
             _notify([professional_id], "requested", booking_id, wish, by, bool(offered.usual))

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, select, text, update
 
-from domain import availability, clock, deadlines, notifications, waits
+from domain import availability, blocked_pairs, clock, deadlines, notifications, waits
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -302,9 +302,9 @@ def _check_unanswered(rule, booking, user):
 
 
 def _check_accept(rule, booking, user):
-    _check_unanswered(rule, booking, user)
-    if rule.by is Party.OFFERED and offer_of(booking, user) is not OfferStatus.OPEN:
-        raise InvalidTransition(_("Another professional was first, or you have declined this."))
+    _check_reject(rule, booking, user)
+    if rule.by is Party.OFFERED and blocked_pairs.apart(booking.customer_id, user.id):
+        raise InvalidTransition(_("This is not on offer any more."))
     professional = db.session.get(Professional, user.id)
     if professional.approval is not Approval.APPROVED:
         raise NotAllowed(_("You can accept requests once your profile is approved."))

@@ -6,7 +6,7 @@ A freed slot is held for the first in line, for 15 minutes, by claims of its own
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
 from domain import availability, blocked_pairs, clock, notifications, users
@@ -95,14 +95,18 @@ def leave(wait: Wait, by: User) -> None:
         serve(wait.professional_id, wait.day)
 
 
-def take(by: User, professional_id: int) -> None:
-    """A customer books with the professional who holds a slot for them: the hold makes way."""
-    for wait in db.session.scalars(
-        select(Wait).where(
-            Wait.customer_id == by.id, Wait.professional_id == professional_id, Wait.status == WaitStatus.HELD
-        )
-    ):
+def take(by: User, professional_id: int) -> set[date]:
+    """A customer books with the professional who holds a slot for them: the hold makes way.
+
+    Answers the days; what the booking leaves of them is the next one's (see serve).
+    """
+    held = select(Wait).where(
+        Wait.customer_id == by.id, Wait.professional_id == professional_id, Wait.status == WaitStatus.HELD
+    )
+    waits = db.session.scalars(held).all()
+    for wait in waits:
         _end(wait, WaitStatus.TAKEN)
+    return {wait.day for wait in waits}
 
 
 def slot_freed(professional_id: int | None, starts_at: datetime) -> None:
@@ -120,6 +124,12 @@ def serve(professional_id: int, day: date) -> None:
             Wait.day == day,
             Wait.status == WaitStatus.WAITING,
             ~blocked_pairs.are_apart(Wait.customer_id, Wait.professional_id),
+            # Who takes no bookings now is not waited for until they do.
+            exists().where(
+                Offering.professional_id == Wait.professional_id,
+                Offering.service_id == Wait.service_id,
+                Offering.listed,
+            ),
         )
         .options(joinedload(Wait.service), joinedload(Wait.professional).joinedload(Professional.user))
         .order_by(Wait.id)

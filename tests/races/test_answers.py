@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from domain import bookings, clock
 from domain.errors import DomainError, InvalidTransition
@@ -71,6 +71,47 @@ def test_control_an_offer_checked_before_and_taken_after_is_taken_twice(app, at_
 
     results = at_once([take(person.id) for person in people])
     assert results == ["accept"] * 5
+
+
+def _declining(booking_id, person_id):
+    def act():
+        person = db.session.get(User, person_id)
+        bookings.reject(bookings.get(booking_id, person), person, "Away")
+        return "reject"
+
+    return act
+
+
+def test_when_the_last_decline_at_once_it_is_over(at_once, customer):
+    """Otherwise each sees the other's offer still open, and the customer waits for nobody."""
+    people = [factories.professional() for _ in range(3)]
+    for _ in range(max(ROUNDS // 5, 20)):
+        booking_id = _offer(customer, people)
+        assert at_once([_declining(booking_id, person.id) for person in people]) == ["reject"] * 3
+        db.session.expire_all()
+        booking = db.session.get(Booking, booking_id)
+        assert booking.status is Status.REJECTED
+        verbs = [event.verb for event in booking.events]
+        assert verbs == ["request", "decline_offer", "decline_offer", "reject"]
+
+
+def test_an_offer_that_one_accepts_and_another_declines_is_accepted(at_once, customer, admin):
+    accepting, declining = factories.professional(), factories.professional()
+    for _ in range(max(ROUNDS // 5, 20)):
+        booking_id = _offer(customer, [accepting, declining])
+        first, second = at_once(
+            [_acting("accept", booking_id, accepting.id), _declining(booking_id, declining.id)]
+        )
+        assert first == "accept"
+        assert second == "reject" or isinstance(second, InvalidTransition)
+        db.session.expire_all()
+        states = [event.to_status for event in db.session.get(Booking, booking_id).events]
+        assert states == sorted(states, key=["pending", "accepted"].index)
+        offers = dict(db.session.execute(select(BookingOffer.professional_id, BookingOffer.status)).all())
+        assert offers[declining.id] == ("declined" if second == "reject" else "lost")
+        _cancel_by_admin(booking_id, admin)
+        db.session.execute(delete(BookingOffer))
+        db.session.commit()
 
 
 def test_accept_and_cancel_leave_one_truth(at_once, customer, professional, admin):
