@@ -6,14 +6,14 @@ from enum import StrEnum
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, text, update
 
 from domain import availability, blocked_pairs, clock, deadlines, notifications, waits
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
 from extensions import db, settings
-from models import Approval, Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Role, Status, User
+from models import Approval, Booking, BookingEvent, OfferStatus, Professional, Role, Status, User
 from models_lifecycle import Proposal, ProposalStatus
 
 
@@ -251,11 +251,7 @@ def let_down(booking: Booking) -> bool:
 
 def offer_of(booking: Booking, user: User) -> OfferStatus | None:
     """What became of a booking's offer to a professional, if there was one."""
-    return db.session.scalar(
-        select(BookingOffer.status).where(
-            BookingOffer.booking_id == booking.id, BookingOffer.professional_id == user.id
-        )
-    )
+    return next((offer.status for offer in booking.offers if offer.professional_id == user.id), None)
 
 
 def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", source: Status | None = None) -> None:

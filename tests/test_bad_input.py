@@ -167,7 +167,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     )
     outbox.publish([customer.id], "approved", "test")
-    failed = db.session.query(OutboxMessage).one()
+    failed = db.session.query(OutboxMessage).filter_by(kind="approved").one()
     failed.status = Delivery.FAILED
     made["visit"] = factories.booking(
         customer, professional, starts_at=factories.at(15, days=9), status=Status.ACCEPTED

@@ -365,7 +365,7 @@ def test_an_overdue_request_is_shown_as_expired(browser, customer, professional,
     page = browser.get(_page(booking)).text
     assert "Expired" in page
     assert "Find somebody else" in page
-    assert f"professional_id={professional.id}&amp;service_id={booking.service_id}" in page
+    assert f"/bookings/{booking.id}/again" in page
 
 
 def test_a_payment_shows_on_the_booking(browser, customer, professional):

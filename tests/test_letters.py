@@ -17,7 +17,7 @@ from tests import factories
 UNSUBSCRIBE = "https://example.com/unsubscribe/made-up"
 REVIEWABLE = ("completed", "closed", "auto_closed", "paid", "reviewed", "replied")
 TO_PROFESSIONAL = ("requested", "offered", "given", "taken_away", "code_renewed", "closed", "reviewed", "approved")
-TO_PROFESSIONAL += ("not_approved", "requests_waiting", "tomorrow", "earnings_statement")
+TO_PROFESSIONAL += ("series_requested", "not_approved", "requests_waiting", "tomorrow", "earnings_statement")
 # What mail programs and validators know; all else is a slip.
 TAGS = {"html", "head", "meta", "title", "style", "body", "div", "table", "thead", "tbody", "tr", "th", "td"}
 TAGS |= {"h1", "h2", "p", "a", "br"}
@@ -33,7 +33,9 @@ def write(app, customer, professional, admin):
         person = person or _reader(kind)
         booking = booking or _situation(kind)
         known = {"service": "Bathroom deep cleaning", "time": factories.at(11, days=1).isoformat(), "name": "Dev"}
-        known |= {"reason": "I am ill", "day": "2026-11-24", "month": "2026-11", "export_id": 1, "rows": 12_345, **data}
+        known |= {"reason": "I am ill", "day": "2026-11-24", "month": "2026-11", "export_id": 1, "rows": 12_345}
+        known |= {"new_time": factories.at(15, days=2).isoformat(), "until": factories.at(18).isoformat()}
+        known |= {"count": 4, "hours": 48, "former": "Esha Nair", "numbers": [["rating", 2.4, 7, 3.0]], **data}
         if kind in ("day_before", "hours_before"):
             known["time"] = booking.starts_at.isoformat()
         return message(kind, person, booking, **known)
@@ -51,7 +53,7 @@ def write(app, customer, professional, admin):
             db.session.add(BookingOffer(**offer(booking, professional)))
             db.session.commit()
             return booking
-        if kind in ("requested", "requests_waiting"):
+        if kind in ("requested", "series_requested", "requests_waiting"):
             return factories.booking(customer, professional)
         if kind in ("activity_report", "earnings_statement", "review_prompt"):
             return factories.booking(

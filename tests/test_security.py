@@ -42,6 +42,9 @@ def is_logged_in(client):
 def test_no_unsafe_request_works_without_the_token(app, as_, customer, professional, admin):
     clients = [as_(person) for person in (customer, professional, admin)] + [app.test_client()]
     for rule in app.url_map.iter_rules():
+        # A mail program has no token; the address itself is the proof (RFC 8058).
+        if rule.endpoint == "public.unsubscribe":
+            continue
         for method in rule.methods - set(SAFE_METHODS):
             path = re.sub(r"<[^>]+>", "1", rule.rule)
             for client in clients:
