@@ -249,11 +249,11 @@ def let_down(booking: Booking) -> bool:
     return by in ((Status.CANCELLED, booking.professional_id), (Status.NO_SHOW, booking.customer_id))
 
 
-def offer_of(booking: Booking, user: User) -> OfferStatus | None:
+def offer_of(booking: Booking, user: User, *where) -> OfferStatus | None:
     """What became of a booking's offer to a professional, if there was one."""
     return db.session.scalar(
         select(BookingOffer.status).where(
-            BookingOffer.booking_id == booking.id, BookingOffer.professional_id == user.id
+            BookingOffer.booking_id == booking.id, BookingOffer.professional_id == user.id, *where
         )
     )
 
@@ -302,17 +302,16 @@ def _check_unanswered(rule, booking, user):
 
 
 def _check_accept(rule, booking, user):
-    _check_reject(rule, booking, user)
-    if rule.by is Party.OFFERED and blocked_pairs.apart(booking.customer_id, user.id):
-        raise InvalidTransition(_("This is not on offer any more."))
+    # Whoever does not want to meet the other again, the professional is not told.
+    _check_reject(rule, booking, user, ~blocked_pairs.are_apart(booking.customer_id, user.id))
     professional = db.session.get(Professional, user.id)
     if professional.approval is not Approval.APPROVED:
         raise NotAllowed(_("You can accept requests once your profile is approved."))
 
 
-def _check_reject(rule, booking, user):
+def _check_reject(rule, booking, user, *where):
     _check_unanswered(rule, booking, user)
-    if rule.by is Party.OFFERED and offer_of(booking, user) is not OfferStatus.OPEN:
+    if rule.by is Party.OFFERED and offer_of(booking, user, *where) is not OfferStatus.OPEN:
         raise InvalidTransition(_("Another professional was first, or you have declined this."))
 
 
