@@ -299,8 +299,9 @@ def _check_unanswered(rule, booking, user):
 
 def _check_accept(rule, booking, user):
     _check_reject(rule, booking, user)
+    # Whoever does not want to meet the other again, the professional is not told.
     if rule.by is Party.OFFERED and blocked_pairs.apart(booking.customer_id, user.id):
-        raise InvalidTransition(_("This is not on offer any more."))
+        raise _gone()
     professional = db.session.get(Professional, user.id)
     if professional.approval is not Approval.APPROVED:
         raise NotAllowed(_("You can accept requests once your profile is approved."))
@@ -309,7 +310,11 @@ def _check_accept(rule, booking, user):
 def _check_reject(rule, booking, user):
     _check_unanswered(rule, booking, user)
     if rule.by is Party.OFFERED and offer_of(booking, user) is not OfferStatus.OPEN:
-        raise InvalidTransition(_("Another professional was first, or you have declined this."))
+        raise _gone()
+
+
+def _gone():
+    return InvalidTransition(_("Another professional was first, or you have declined this."))
 
 
 def _check_expire(rule, booking, user):

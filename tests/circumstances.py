@@ -62,12 +62,13 @@ class Circumstances:
     def become(self, status: Status) -> Booking:
         """Put the booking into a state, with the claims that it has there."""
         booking = self.booking
-        self._add_event("test", status, self.cast.get(ENDED_BY.get(status)))
-        booking.status = status
+        with db.session.no_autoflush:
+            self._add_event("test", status, self.cast.get(ENDED_BY.get(status)))
+            booking.status = status
+            if self.for_any:
+                booking.professional_id = None if status in NOBODYS else self.cast["professional"].id
         if status is Status.DISPUTED and booking.dispute is None:
             self._add_dispute()
-        if self.for_any:
-            booking.professional_id = None if status in NOBODYS else self.cast["professional"].id
         db.session.execute(delete(SlotClaim).where(SlotClaim.booking_id == booking.id))
         if booking.professional_id and status in BLOCKING:
             minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
