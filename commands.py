@@ -7,12 +7,13 @@ from flask import Flask
 from flask.cli import with_appcontext
 from flask_security import hash_password
 
+import states
 from domain import bookings, errors, passwords, ratings, users
 from extensions import begin_write, db
 
 
 def init_app(app: Flask) -> None:
-    for command in (create_admin, recompute_ratings, check_ratings, run_timers):
+    for command in (create_admin, recompute_ratings, check_ratings, run_timers, print_states):
         app.cli.add_command(command)
 
 
@@ -64,3 +65,10 @@ def run_timers():
     expired, closed = bookings.expire_due(limit=10_000), bookings.close_due(limit=10_000)
     db.session.commit()
     click.echo(f"{expired} expired, {closed} closed.")
+
+
+@click.command("states")
+@with_appcontext
+def print_states():
+    """Print docs/states.md anew: the table of what can happen to a booking."""
+    click.echo(states.document(), nl=False)
