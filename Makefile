@@ -5,7 +5,7 @@ PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 QUICK := not slow and not race and not browser
 
-.PHONY: run test check browser postgres soak bench coverage lint lock messages migration help clean
+.PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 
 run: $(VENV)/.run $(MO)  ## serve at http://127.0.0.1:$PORT (5000), with demo people on the first run
 	@bin/run
@@ -52,6 +52,9 @@ messages: $(VENV)/.test  ## collect the texts of the code into translations/*/LC
 
 migration: $(VENV)/.test  ## write a migration from the difference to models.py: make migration NAME="add tips"
 	bin/migration $(NAME)
+
+states: $(VENV)/.run  ## write docs/states.md anew from the table of what can happen to a booking
+	bin/states
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14

@@ -10,13 +10,14 @@ from flask_security import hash_password
 
 import jobs
 import mail
+import states
 from domain import errors, job_runs, passwords, ratings, timetable, users
 from extensions import begin_write, db
 from models import RunStatus
 
 
 def init_app(app: Flask) -> None:
-    for command in (create_admin, recompute_ratings, check_ratings, scheduler, jobs_group):
+    for command in (create_admin, recompute_ratings, check_ratings, print_states, scheduler, jobs_group):
         app.cli.add_command(command)
 
 
@@ -114,3 +115,10 @@ def _outcome(run):
         return f"failed: {run.error}"
     done = f"{run.count} done, the last run took {run.seconds:.1f} s"
     return done if run.status is RunStatus.DONE else f"{done}, not complete"
+
+
+@click.command("states")
+@with_appcontext
+def print_states():
+    """Print docs/states.md anew: the table of what can happen to a booking."""
+    click.echo(states.document(), nl=False)

@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
-    ("letters", "exporting", "papers", "desk"),
+    ("letters", "exporting", "papers", "desk", "states"),
     ("monthly",),
     ("auth",),
     ("forms",),

@@ -228,7 +228,10 @@ def test_history_is_what_is_over(customer, professional):
     assert list(db.session.scalars(schedules.history(professional.id, Status.REJECTED))) == []
 
 
-def test_verbs_open_before_the_start(job):
-    opens = transitions.openings(job)
-    assert opens["depart"] == job.starts_at - timedelta(hours=3)
-    assert opens["start"] == job.starts_at - timedelta(minutes=30)
+def test_verbs_open_around_the_start(job):
+    assert transitions.openings(job) == {
+        "depart": job.starts_at - timedelta(hours=3),
+        "start": job.starts_at - timedelta(minutes=30),
+        "knock": job.starts_at - timedelta(minutes=15),
+        "no_show": job.starts_at + timedelta(minutes=30),
+    }

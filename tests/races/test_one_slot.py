@@ -111,7 +111,7 @@ def test_control_without_the_primary_key_one_slot_is_given_to_many(at_once, aski
     """The same race with the constraint removed: were it not for the key, all would get the slot."""
     db.session.execute(text("DROP TABLE slot_claims"))
     db.session.execute(
-        text("CREATE TABLE slot_claims (professional_id BIGINT, bucket INTEGER, booking_id BIGINT)")
+        text("CREATE TABLE slot_claims (professional_id BIGINT, bucket INTEGER, booking_id BIGINT, wait_id BIGINT)")
     )
     db.session.commit()
     results = at_once(asking)
