@@ -18,7 +18,7 @@ STARTS = {
 # and not only as one list has it.
 ALIKE, DIFFERENT, FROM_ONE_PAGE = 1, 9, 3
 OF_BOOKINGS = re.compile(r"/(bookings|professional/jobs|admin/bookings)/#")
-DOWNLOADS = re.compile(r"/(files|photos|static)/|/pdf$")
+DOWNLOADS = re.compile(r"/(files|photos|static|evidence)/|/pdf$")
 MOST_PAGES = 80
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
