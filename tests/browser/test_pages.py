@@ -97,5 +97,5 @@ def links(visitor):
 def kind(path):
     """What pages of one template have in common: the path without numbers and names, and what is asked."""
     parts = urlsplit(path)
-    shape = re.sub(r"\d+", "#", re.sub(r"^/services/.*", "/services/*", parts.path))
+    shape = re.sub(r"\d+", "#", re.sub(r"^(/services|/admin/jobs)/.*", r"\1/*", parts.path))
     return "?".join([shape, *sorted(parse_qs(parts.query))])
