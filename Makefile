@@ -20,6 +20,7 @@ check: lint test browser-installed  ## everything that must hold before a change
 	@echo "The benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	-$(VENV)/bin/python -m benchmarks.search --quick
 	-$(VENV)/bin/python -m benchmarks.booking --quick
+	-$(VENV)/bin/python -m benchmarks.slots --quick
 	-$(VENV)/bin/python -m benchmarks.export --quick
 
 browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
@@ -36,6 +37,7 @@ soak: $(VENV)/.test $(MO)  ## the races for ten times as long on both databases,
 bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	$(VENV)/bin/python -m benchmarks.search
 	$(VENV)/bin/python -m benchmarks.booking
+	$(VENV)/bin/python -m benchmarks.slots
 	$(VENV)/bin/python -m benchmarks.export
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss

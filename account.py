@@ -60,7 +60,7 @@ def profile():
             flash(_("Your profile is saved."), "success")
             return redirect(url_for("account.profile"))
         professional = professionals.get(current_user.id) if current_user.is_professional else None
-    return render_template("account/profile.html", form=form, professional=professional), _status(form)
+    return render_template("account/profile.html", form=form, professional=professional), forms.status_of(form)
 
 
 @bp.route("/profile/services", methods=["GET", "POST"])
@@ -76,7 +76,7 @@ def services():
             db.session.commit()
             flash(_("Your services are saved."), "success")
             return redirect(url_for("account.services"))
-    return render_template("account/services.html", form=form, categories=categories), _status(form)
+    return render_template("account/services.html", form=form, categories=categories), forms.status_of(form)
 
 
 @bp.post("/profile/apply-again")
@@ -186,7 +186,7 @@ def add_address():
             db.session.commit()
             flash(_("The address is saved."), "success")
             return redirect(url_for("account.addresses"))
-    return render_template("account/address.html", form=form, address=None), _status(form)
+    return render_template("account/address.html", form=form, address=None), forms.status_of(form)
 
 
 @bp.route("/account/addresses/<int:address_id>", methods=["GET", "POST"])
@@ -200,7 +200,7 @@ def edit_address(address_id):
             db.session.commit()
             flash(_("The address is saved."), "success")
             return redirect(url_for("account.addresses"))
-    return render_template("account/address.html", form=form, address=address), _status(form)
+    return render_template("account/address.html", form=form, address=address), forms.status_of(form)
 
 
 @bp.post("/account/addresses/<int:address_id>/remove")
@@ -257,7 +257,7 @@ def messages():
             flash(_("Your choice is saved."), "success")
             return redirect(url_for("account.messages"))
     shown = {"topics": topics, "fixed": fixed, "channels": dict(names)}
-    return render_template("account/messages.html", form=form, **shown), _status(form)
+    return render_template("account/messages.html", form=form, **shown), forms.status_of(form)
 
 
 @bp.post("/account/messages/test")
@@ -307,7 +307,3 @@ def read_all_notifications():
     notifications.read_all(current_user)
     db.session.commit()
     return redirect(url_for("account.notifications"))
-
-
-def _status(form):
-    return 422 if form.is_submitted() else 200

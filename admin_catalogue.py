@@ -29,7 +29,7 @@ def new_category():
         with forms.refusals(form):
             made = services.create_category(by=current_user, **_category_values(form))
             return _saved(_("%(name)s is in the catalogue.", name=made.name))
-    return render_template("admin/category.html", form=form, category=None), _status(form)
+    return render_template("admin/category.html", form=form, category=None), forms.status_of(form)
 
 
 @bp.route("/service-list/categories/<int:category_id>", methods=["GET", "POST"])
@@ -41,7 +41,7 @@ def edit_category(category_id):
             services.edit_category(category, by=current_user, **_category_values(form))
             return _saved(_("%(name)s is saved.", name=category.name))
     entries = audit.of("category", category_id)
-    return render_template("admin/category.html", form=form, category=category, entries=entries), _status(form)
+    return render_template("admin/category.html", form=form, category=category, entries=entries), forms.status_of(form)
 
 
 @bp.post("/service-list/categories/<int:category_id>/retire")
@@ -70,7 +70,7 @@ def new_service():
         with forms.refusals(form):
             made = services.create_service(by=current_user, **_service_values(form))
             return _saved(_("%(name)s is in the catalogue.", name=made.name))
-    return render_template("admin/service.html", form=form, service=None), _status(form)
+    return render_template("admin/service.html", form=form, service=None), forms.status_of(form)
 
 
 @bp.route("/service-list/services/<int:service_id>", methods=["GET", "POST"])
@@ -83,7 +83,7 @@ def edit_service(service_id):
             services.edit_service(service, by=current_user, **_service_values(form))
             return _saved(_("%(name)s is saved.", name=service.name))
     entries = audit.of("service", service_id)
-    return render_template("admin/service.html", form=form, service=service, entries=entries), _status(form)
+    return render_template("admin/service.html", form=form, service=service, entries=entries), forms.status_of(form)
 
 
 @bp.post("/service-list/services/<int:service_id>/retire")
@@ -118,10 +118,6 @@ def _saved(done):
 
 def _list():
     return render_template("admin/service_list.html", categories=services.catalogue(), offered=services.offered())
-
-
-def _status(form):
-    return 422 if form.is_submitted() else 200
 
 
 def _categories():

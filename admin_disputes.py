@@ -8,7 +8,7 @@ from auth import restrict_to
 from domain import bookings, choices, deadlines, disputes, lookups
 from domain.transitions import rule_for
 from extensions import db
-from forms import ReasonForm, refusals
+from forms import ReasonForm, refusals, status_of
 from forms_lifecycle import RefundForm, ReworkForm
 from models import Role
 
@@ -39,7 +39,7 @@ def rework(booking_id):
             flash(_("Decided: the work is done again as %(reference)s.", reference=again.reference), "success")
             return _to(booking_id)
     times = choices.before_moving(booking, form.day.data, form.starts_at.data)
-    return render_template("admin/rework.html", booking=booking, form=form, times=times), _status(form)
+    return render_template("admin/rework.html", booking=booking, form=form, times=times), status_of(form)
 
 
 @bp.route("/admin/disputes/<int:booking_id>/refund", methods=["GET", "POST"])
@@ -53,7 +53,7 @@ def refund(booking_id):
             flash(_("Decided: the refund is recorded, and both have been told."), "success")
             return _to(booking_id)
     charged = disputes.charged_for(booking)
-    return render_template("admin/refund.html", booking=booking, form=form, charged=charged), _status(form)
+    return render_template("admin/refund.html", booking=booking, form=form, charged=charged), status_of(form)
 
 
 @bp.route("/admin/disputes/<int:booking_id>/dismiss", methods=["GET", "POST"])
@@ -76,7 +76,7 @@ def dismiss(booking_id):
         quoted=booking.dispute.words,
         active="admin_disputes.disputes",
     )
-    return page, _status(form)
+    return page, status_of(form)
 
 
 def _ready(booking_id):
@@ -102,7 +102,3 @@ def _dispute_page(booking_id):
 
 def _to(booking_id):
     return redirect(url_for("admin_disputes.dispute", booking_id=booking_id))
-
-
-def _status(form):
-    return 422 if form.is_submitted() else 200

@@ -28,11 +28,10 @@ from domain import (
     reviews,
     users,
 )
-from domain.errors import Conflict
 from domain.paging import keyset
 from domain.transitions import BLOCKING, IN_TOUCH, rule_for
 from extensions import db, settings
-from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals
+from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals, status_of
 from forms_lifecycle import EVERY
 from models import Booking, Professional, Role, Status, reference_of
 
@@ -190,7 +189,7 @@ def _book_page(form):
         late_fee=settings.late_fee,
         every=EVERY,
     )
-    return page, _status(form)
+    return page, status_of(form)
 
 
 def _more(form):
@@ -225,7 +224,7 @@ def edit(booking_id):
             db.session.commit()
             flash(_("Changed."), "success")
             return _to(booking_id)
-    return render_template("customer/edit.html", booking=booking, form=form, addresses=addresses), _status(form)
+    return render_template("customer/edit.html", booking=booking, form=form, addresses=addresses), status_of(form)
 
 
 @bp.route("/bookings/<int:booking_id>/move", methods=["GET", "POST"])
@@ -239,7 +238,7 @@ def move(booking_id):
             flash(_("Moved. The professional has been told."), "success")
             return _to(booking_id)
     times = choices.before_moving(booking, form.day.data, form.starts_at.data)
-    return render_template("customer/move.html", booking=booking, form=form, times=times), _status(form)
+    return render_template("customer/move.html", booking=booking, form=form, times=times), status_of(form)
 
 
 @bp.route("/bookings/<int:booking_id>/cancel", methods=["GET", "POST"])
@@ -253,7 +252,7 @@ def cancel(booking_id):
             flash(_("Cancelled."), "success")
             return _to(booking_id)
     terms = bookings.cancellation_terms(booking)
-    return render_template("customer/cancel.html", booking=booking, form=form, terms=terms), _status(form)
+    return render_template("customer/cancel.html", booking=booking, form=form, terms=terms), status_of(form)
 
 
 @bp.post("/bookings/<int:booking_id>/renew-code")
@@ -289,7 +288,7 @@ def review(booking_id):
             db.session.commit()
             flash(_("Your review is published. Thank you."), "success")
             return _to(booking_id)
-    return render_template("customer/review.html", booking=booking, form=form), _status(form)
+    return render_template("customer/review.html", booking=booking, form=form), status_of(form)
 
 
 def _ready(verb, booking_id):
@@ -369,9 +368,3 @@ def _is_there(address, booking):
 
 def _to(booking_id):
     return redirect(url_for("customer.booking", booking_id=booking_id), 303)
-
-
-def _status(form):
-    if not form.is_submitted():
-        return 200
-    return 409 if isinstance(getattr(form, "refusal", None), Conflict) else 422

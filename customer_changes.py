@@ -8,7 +8,7 @@ from auth import restrict_to
 from domain import bookings, deadlines, disputes, files, no_shows
 from domain.transitions import rule_for
 from extensions import begin_write, begins_late, db, settings, takes_up_to
-from forms import refusals
+from forms import refusals, status_of
 from forms_lifecycle import DisputeForm, NoShowForm
 from models import FileKind, Role
 
@@ -29,7 +29,7 @@ def no_show(booking_id):
             db.session.commit()
             flash(_("It is noted, and you owe nothing."), "success")
             return _to(booking_id)
-    return render_template("customer/no_show.html", booking=booking, form=form), _status(form)
+    return render_template("customer/no_show.html", booking=booking, form=form), status_of(form)
 
 
 @bp.route("/bookings/<int:booking_id>/dispute", methods=["GET", "POST"])
@@ -59,7 +59,7 @@ def dispute(booking_id):
         rules=disputes,
         policy=settings.policy,
     )
-    return page, _status(form)
+    return page, status_of(form)
 
 
 # -- Small print ------------------------------------------------------------------------------
@@ -75,7 +75,3 @@ def _ready(verb, booking_id):
 
 def _to(booking_id):
     return redirect(url_for("customer.booking", booking_id=booking_id), 303)
-
-
-def _status(form):
-    return 422 if form.is_submitted() else 200

@@ -6,10 +6,9 @@ from flask_login import current_user
 
 from auth import restrict_to
 from domain import bookings, choices, proposals
-from domain.errors import Conflict
 from domain.transitions import rule_for
 from extensions import db
-from forms import refusals
+from forms import refusals, status_of
 from forms_lifecycle import AnswerTimeForm, ProposeForm
 from models import Role
 
@@ -30,7 +29,7 @@ def propose(booking_id):
             return _to(booking_id)
     times = choices.before_moving(booking, form.day.data, form.starts_at.data)
     page = render_template("customer/propose.html", booking=booking, form=form, times=times)
-    return page, _status(form)
+    return page, status_of(form)
 
 
 @bp.post("/bookings/<int:booking_id>/proposals/<int:proposal_id>/agree")
@@ -73,9 +72,3 @@ def _other(booking):
 
 def _to(booking_id):
     return redirect(url_for("customer.booking", booking_id=booking_id), 303)
-
-
-def _status(form):
-    if not form.is_submitted():
-        return 200
-    return 409 if isinstance(getattr(form, "refusal", None), Conflict) else 422

@@ -62,6 +62,31 @@ def begin_write() -> None:
     session.connection(execution_options={"write": True})
 
 
+def written(verb, *arguments):
+    """Do one verb of the domain in a write transaction of its own; answer its result."""
+    begin_write()
+    result = verb(*arguments)
+    db.session.commit()
+    return result
+
+
+def when_committed(mark: str, act) -> None:
+    """Do something after each commit of a transaction that left a mark in the session's `info`.
+
+    The end of a savepoint is not the end of the transaction.
+    """
+
+    @event.listens_for(db.session, "after_commit")
+    def look(session):
+        if not session.in_nested_transaction() and session.info.pop(mark, False):
+            act()
+
+    @event.listens_for(db.session, "after_rollback")
+    def forget(session):
+        if not session.in_nested_transaction():
+            session.info.pop(mark, None)
+
+
 def end_refused(refusal) -> None:
     """End the transaction of a domain refusal: nothing is kept, unless the refusal is recorded."""
     if refusal.recorded:

@@ -60,6 +60,13 @@ def refusals(form: FlaskForm):
             field.errors = [*field.errors, refusal.message]
 
 
+def status_of(form: FlaskForm) -> int:
+    """The status of a page that shows a form: 200 as it is opened, 409 when somebody was faster, else 422."""
+    if not form.is_submitted():
+        return 200
+    return 409 if isinstance(getattr(form, "refusal", None), errors.Conflict) else 422
+
+
 def tidy(text: str | None) -> str | None:
     """A filter for text fields: what a person sees of it, composed, without space around."""
     if text is None:

@@ -19,13 +19,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
-from sqlalchemy import event
 
 import exporting
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
 from domain.timetable import Job
-from extensions import begin_write, db
+from extensions import begin_write, db, when_committed, written
 
 # How often a process looks who leads, how often the leader shows that it lives, and how long the
 # others wait for that: at most 5 + 40 + 5 seconds pass until another leads.
@@ -106,10 +105,10 @@ class Leadership:
         if self._leads:
             self._leads = False
             with self.app.app_context():
-                _written(leases.release, self.holder)
+                written(leases.release, self.holder)
 
     def _beat(self):
-        return _written(leases.beat, self.holder)
+        return written(leases.beat, self.holder)
 
     def _take_over(self):
         lease = leases.find()
@@ -119,7 +118,7 @@ class Leadership:
         free = lease is None or lease.holder is None
         silent = self._stopwatch() - self._seen_at >= SECONDS_OF_SILENCE
         db.session.rollback()
-        return (free or silent) and _written(leases.take_over, self.holder, lease)
+        return (free or silent) and written(leases.take_over, self.holder, lease)
 
 
 class Timetable:
@@ -276,20 +275,9 @@ def _note(job, period, error):
     db.session.commit()
 
 
-def _written(verb, *arguments):
-    begin_write()
-    result = verb(*arguments)
-    db.session.commit()
-    return result
+def _nudge_all():
+    for one in list(_running):
+        one.nudge()
 
 
-@event.listens_for(db.session, "after_commit")
-def _look_at_what_was_asked(session):
-    if not session.in_nested_transaction() and session.info.pop("asked", False):
-        for one in list(_running):
-            one.nudge()
-
-
-@event.listens_for(db.session, "after_rollback")
-def _forget_what_was_asked(session):
-    session.info.pop("asked", None)
+when_committed("asked", _nudge_all)

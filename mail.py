@@ -20,7 +20,6 @@ from weakref import WeakSet
 from cryptography.fernet import InvalidToken
 from flask import Flask
 from flask_babel import force_locale
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 import gateways
@@ -29,7 +28,7 @@ import smtp
 import templating
 from domain import channels, deliveries, outbox
 from domain.deliveries import Terms
-from extensions import begin_write, db, settings
+from extensions import db, settings, when_committed, written
 from models import Channel, OutboxMessage, User
 
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -149,7 +148,7 @@ class Courier:
             if not deliveries.anything_due(ways, self.terms):
                 return []
             db.session.rollback()
-            return _written(deliveries.claim, lease, MOST_IN_HAND, ways, self.terms)
+            return written(deliveries.claim, lease, MOST_IN_HAND, ways, self.terms)
 
     def _carry(self, ids, lease, line):
         """Send what was claimed while there is time for one more; give the rest back."""
@@ -166,7 +165,7 @@ class Courier:
         finally:
             if rest:
                 with self.app.app_context():
-                    _written(deliveries.give_back, rest, lease, outage)
+                    written(deliveries.give_back, rest, lease, outage)
         return len(ids) - len(rest)
 
     def _leave_line_alone(self, outage):
@@ -225,7 +224,7 @@ class Courier:
             try:
                 if end is not None:
                     with self.app.app_context():
-                        _written(end, message_id, lease)
+                        written(end, message_id, lease)
                 return
             except OperationalError:
                 if pause is None:
@@ -300,22 +299,9 @@ def _without_addresses(text):
     return " ".join(ADDRESS.sub("…", text).split())[:LONGEST_ERROR]
 
 
-def _written(verb, *args):
-    begin_write()
-    result = verb(*args)
-    db.session.commit()
-    return result
+def _wake_couriers():
+    for courier in tuple(_couriers):
+        courier.nudge()
 
 
-@event.listens_for(db.session, "after_commit")
-def _wake_couriers(session):
-    # The end of a savepoint is not the end of the transaction.
-    if not session.in_nested_transaction() and session.info.pop("published", False):
-        for courier in tuple(_couriers):
-            courier.nudge()
-
-
-@event.listens_for(db.session, "after_rollback")
-def _forget_what_was_published(session):
-    if not session.in_nested_transaction():
-        session.info.pop("published", None)
+when_committed("published", _wake_couriers)

@@ -8,7 +8,7 @@ from desk import open_to_professionals
 from domain import bookings, deadlines, disputes, no_shows
 from domain.transitions import rule_for
 from extensions import db
-from forms import refusals
+from forms import refusals, status_of
 from forms_lifecycle import AnswerDisputeForm, NoShowForm
 
 bp = Blueprint("professional_changes", __name__)
@@ -40,7 +40,7 @@ def no_show(booking_id):
         knocked=deadlines.last_knock(booking),
         fee=bookings.late_fee(booking),
     )
-    return page, _status(form)
+    return page, status_of(form)
 
 
 @bp.route("/professional/jobs/<int:booking_id>/answer", methods=["GET", "POST"])
@@ -56,7 +56,7 @@ def answer_dispute(booking_id):
     page = render_template(
         "service_professional/answer.html", booking=booking, form=form, deadlines=deadlines, rules=disputes
     )
-    return page, _status(form)
+    return page, status_of(form)
 
 
 # -- Small print ------------------------------------------------------------------------------
@@ -72,7 +72,3 @@ def _ready(verb, booking_id):
 
 def _to_job(booking_id):
     return redirect(url_for("professional.job", booking_id=booking_id))
-
-
-def _status(form):
-    return 422 if form.is_submitted() else 200

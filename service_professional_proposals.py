@@ -6,10 +6,9 @@ from flask_login import current_user
 
 from desk import open_to_professionals
 from domain import bookings, choices, proposals
-from domain.errors import Conflict
 from domain.transitions import rule_for
 from extensions import db
-from forms import refusals
+from forms import refusals, status_of
 from forms_lifecycle import AnswerTimeForm, ProposeForm
 
 bp = Blueprint("professional_proposals", __name__)
@@ -29,7 +28,7 @@ def propose(booking_id):
             return _to_job(booking_id)
     times = choices.before_moving(booking, form.day.data, form.starts_at.data)
     page = render_template("service_professional/propose.html", booking=booking, form=form, times=times)
-    return page, _status(form)
+    return page, status_of(form)
 
 
 @bp.post("/professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree")
@@ -67,9 +66,3 @@ def _job(booking_id):
 
 def _to_job(booking_id):
     return redirect(url_for("professional.job", booking_id=booking_id), 303)
-
-
-def _status(form):
-    if not form.is_submitted():
-        return 200
-    return 409 if isinstance(getattr(form, "refusal", None), Conflict) else 422

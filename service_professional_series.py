@@ -6,9 +6,8 @@ from flask_login import current_user
 
 from desk import open_to_professionals
 from domain import series
-from domain.errors import Conflict
 from extensions import db
-from forms import DeclineForm, refusals
+from forms import DeclineForm, refusals, status_of
 from forms_lifecycle import EVERY
 
 bp = Blueprint("professional_series", __name__)
@@ -39,7 +38,7 @@ def reject(series_id):
             db.session.commit()
             flash(ngettext("%(num)s visit is declined.", "%(num)s visits are declined.", number), "success")
             return redirect(url_for("professional_series.show", series_id=series_id), 303)
-    return _page(series_id, form), 409 if isinstance(getattr(form, "refusal", None), Conflict) else 422
+    return _page(series_id, form), status_of(form)
 
 
 def _page(series_id, form):

@@ -143,7 +143,7 @@ def lapse_due(limit: int = 100) -> int:
     """End the holds that nobody used in time and go on with the next in line; answer how many."""
     now = clock.now()
     due = select(Wait).where(Wait.status == WaitStatus.HELD, Wait.held_until <= now)
-    lapsed = db.session.scalars(due.order_by(Wait.held_until).limit(limit)).all()
+    lapsed = db.session.scalars(due.order_by(Wait.held_until).limit(limit).with_for_update(skip_locked=True)).all()
     for wait in lapsed:
         _end(wait, WaitStatus.LAPSED)
         _tell(wait, "hold_lapsed")

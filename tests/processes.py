@@ -141,6 +141,12 @@ class Database:
         asked = "SELECT coalesce(sum(runs), 0) FROM job_runs WHERE job = :job AND period LIKE :period"
         return self.one(asked, job=job, period=period or "%")
 
+    def repeated(self) -> list[tuple[str, str]]:
+        """The job and period of what was run again, though its period is run to an end once."""
+        endless = {job.name for job in timetable.TIMETABLE if job.endless}
+        rows = self.rows("SELECT job, period FROM job_runs WHERE runs > 1")
+        return [(job, period) for job, period in rows if job not in endless]
+
     def told(self) -> list[str]:
         """What the admin was told, in order."""
         rows = self.rows("SELECT data FROM notifications WHERE kind = 'approved' ORDER BY id")

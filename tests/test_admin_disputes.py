@@ -167,7 +167,7 @@ def test_a_time_that_was_just_taken_is_refused(as_, admin, answered, other_custo
     factories.booking(other_customer, professional, status=Status.ACCEPTED, starts_at=tomorrow)
     data = {"starts_at": tomorrow.isoformat(), "reason": "Do the joint again."}
     answer = as_(admin).post(path(answered, "/rework"), data=data)
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert outcome(answered) == (Status.DISPUTED, None)
 
 

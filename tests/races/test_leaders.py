@@ -95,10 +95,7 @@ def test_when_the_leader_is_killed_another_goes_on_within_a_minute_and_each_peri
     wait_for(lambda: database.runs("told", periods[2]))
 
     assert database.told() == [f"{period} {step}" for period in periods for step in range(STEPS)]
-    repeated = "SELECT job, period, runs FROM job_runs WHERE runs > 1 AND job NOT IN :minutely"
-    minutely = ("expire", "auto_close", "lapse", "day_before", "hours_before", "review_prompts")
-    repeated = repeated.replace(":minutely", str(minutely))
-    assert database.rows(repeated) == []
+    assert database.repeated() == []
     with urllib.request.urlopen(f"{processes[0].address}/healthz") as answer:
         assert answer.status == 200
     for process in (*processes, leader):
