@@ -8,7 +8,7 @@ from domain import availability, clock, files
 from domain.job_runs import Step
 from domain.transitions import BLOCKING
 from extensions import db
-from models import Booking, IdempotencyKey, Professional, SlotClaim, StoredFile, User
+from models import Booking, IdempotencyKey, Professional, SlotClaim, StoredFile
 
 BATCH = 500
 # Whoever uploads a file has saved the form by then, or never will.
@@ -56,17 +56,18 @@ def uploads(period: str, cursor: int) -> Step:
 
 
 def _unused_rows(before):
-    used = union_all(
-        *(
-            select(column).where(column.is_not(None))
-            for column in (User.photo_id, Professional.resume_id, Professional.identity_id)
-        )
-    )
+    used = union_all(*(select(column).where(column.is_not(None)) for column in _references()))
     unused = select(StoredFile.id).where(StoredFile.created_at < before, StoredFile.id.not_in(used)).limit(BATCH)
     names = db.session.scalars(unused).all()
     for name in names:
         files.forget(name)
     return len(names)
+
+
+def _references():
+    """Every column that points at a file, so that no table can be forgotten here."""
+    file = StoredFile.__table__.c.id
+    return [column for table in db.metadata.sorted_tables for column in table.c if column.references(file)]
 
 
 def _delete(table):

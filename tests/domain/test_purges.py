@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import availability, clock, files, purges
+from domain import availability, clock, disputes, files, purges
 from extensions import db, settings
 from models import FileKind, IdempotencyKey, SlotClaim, Status, StoredFile
 from storage import LocalStorage, new_name
@@ -83,6 +83,16 @@ def test_uploads_that_nothing_refers_to_go_after_a_day_with_their_bytes(app, pro
     assert all_of(purges.uploads) == len(unused)
     assert db.session.scalars(select(StoredFile.id)).all() == [used.id]
     assert on_disk(app) == {used.id}
+
+
+def test_the_photos_of_a_dispute_stay(app, customer, professional, frozen):
+    done = factories.booking(customer, professional, status=Status.COMPLETED)
+    photo = files.Checked(FileKind.EVIDENCE, "image/webp", b"a photo")
+    shown = disputes.begin(done, customer, "The tap drips as before.", [photo]).photos[0].file_id
+    db.session.commit()
+    frozen.shift(timedelta(days=30))
+    assert all_of(purges.uploads) == 0
+    assert on_disk(app) == {shown}
 
 
 def test_files_without_a_row_go_after_a_day_half_written_ones_too(app, professional):
