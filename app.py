@@ -13,11 +13,13 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
+import api
 import auth
 import commands
 import config
 import identity
 import templating
+from api import problems
 from assets import Assets
 from domain import audit, errors, users
 from extensions import (
@@ -60,6 +62,7 @@ WRITING_BLUEPRINTS = frozenset(
     }
 )
 STATUS_OF = {
+    errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.InvalidTransition: 409,
@@ -116,6 +119,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.converters["month"] = Month
     _init_extensions(app)
     register_routes(app)
+    api.register(app)
     _register_request_hooks(app, settings)
     _register_error_pages(app)
     commands.init_app(app)
@@ -187,6 +191,7 @@ def _flask_config(settings: config.Settings) -> dict:
 def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
+    api.init_app(app)
     app.before_request(_take_in_the_body)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
@@ -202,8 +207,11 @@ def _init_extensions(app: Flask) -> None:
 def _take_in_the_body() -> None:
     """Have all of a form before anything is locked: who sends slowly keeps nobody else waiting.
 
-    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused.
+    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused. The API
+    has rules of its own for what it takes.
     """
+    if api.is_called():
+        return
     if request.is_json:
         abort(415)
     view = current_app.view_functions.get(request.endpoint)
@@ -253,6 +261,8 @@ def _register_error_pages(app: Flask) -> None:
         """Show the page as it is now with the refusal on it, or else a page that says it."""
         if request.method in UNSAFE_METHODS:
             end_refused(error)
+        if api.is_called():
+            return problems.of_refusal(error)
         status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
         page_now = g.pop("page_now", None)
         if page_now is None or status == 404:
@@ -270,6 +280,8 @@ def _register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(SecurityError)
     def refuse_host(error):
+        if api.is_called():
+            return problems.of_http_error(error)
         # A page is full of addresses, which cannot be made under a name that is not the site's.
         return error
 
@@ -277,6 +289,8 @@ def _register_error_pages(app: Flask) -> None:
     def http_error(error):
         if error.code is None or error.code < 400:
             return error
+        if api.is_called():
+            return problems.of_http_error(error)
         response = error.get_response()
         page, status = _error_page(error.code, None)
         response.set_data(page)
@@ -287,7 +301,7 @@ def _register_error_pages(app: Flask) -> None:
     def unexpected(error):
         app.logger.exception("unhandled error on %s %r", request.method, request.path)
         db.session.rollback()
-        return _error_page(500, None)
+        return problems.problem(500) if api.is_called() else _error_page(500, None)
 
 
 def _error_page(status: int, message: str | None):

@@ -80,7 +80,7 @@ def init_app(app: Flask) -> None:
         if endpoint.startswith("security."):
             app.view_functions[endpoint] = _kept_in_house(endpoint, view)
     app.jinja_env.globals["site_url"] = app.config["SETTINGS"].site_url
-    app.before_request(_count_try)
+    app.before_request(_count_post)
     app.before_request(_lead_to_second_step)
     app.after_request(_wipe_slate)
     visits.init_app(app)
@@ -175,7 +175,8 @@ def _sign_up(form, template, verb, **more):
         password_hash = hash_password(passwords.normalised(form.password.data))
         with forms.refusals(form):
             begin_write()
-            person = verb(
+            add_person(
+                verb,
                 email=form.email.data,
                 name=form.name.data,
                 phone=form.phone.data or "",
@@ -183,12 +184,21 @@ def _sign_up(form, template, verb, **more):
                 locale=session.get("locale"),
                 **more,
             )
-            _welcome(person, form.email.data)
-            identity.write_letters(identity.take_letters())
             db.session.commit()
             flash(_sign_up_answer(), "success")
             return redirect(url_for("security.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
+
+
+def add_person(verb, *, email: str, **values) -> User | None:
+    """Sign somebody up by a verb of domain.users, with a letter to the owner of the address.
+
+    None when the address has an account already, which only its owner learns, from the letter.
+    """
+    person = verb(email=email, **values)
+    _welcome(person, email)
+    identity.write_letters(identity.take_letters())
+    return person
 
 
 def _welcome(person, email):
@@ -266,14 +276,17 @@ def _drop_foreign_next():
 # -- Against guessing -----------------------------------------------------------------------
 
 
-def _submitted_account() -> str:
-    """The account whose address was sent, in any spelling, by a hash: a long one costs no memory."""
-    email = request.form.get("email", "")
+def account_name(email: str) -> str:
+    """The account with this address, in any spelling, by a hash: a long one costs no memory."""
     try:
         email = users.normalise_email(email)
     except errors.Invalid:
         email = email.strip().lower()
     return hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()
+
+
+def _submitted_account() -> str:
+    return account_name(request.form.get("email", ""))
 
 
 def _session_account() -> str:
@@ -299,23 +312,38 @@ COUNTED = {
 }
 
 
-def _count_try():
-    if request.method != "POST" or request.endpoint not in COUNTED or not limiter.enabled:
-        return
-    account, for_account, for_place, wiped = COUNTED[request.endpoint]
-    tried = (for_account, request.endpoint, account())
-    for limit, *names in (tried, (for_place, request.endpoint, "from", get_remote_address())):
+def count_try(endpoint: str, name: str | None = None) -> tuple | None:
+    """Count a try for an account and for the place it comes from, and end the request when there
+    were too many. Answers what forget_tries() takes; None where nothing is counted."""
+    if not limiter.enabled:
+        return None
+    account, for_account, for_place, _wiped = COUNTED[endpoint]
+    tried = (for_account, endpoint, name or account())
+    for limit, *names in (tried, (for_place, endpoint, "from", get_remote_address())):
         if not limiter.limiter.hit(limit, *names):
             abort(429)
+    return tried
+
+
+def forget_tries(tried: tuple | None) -> None:
+    """Whoever got in was not guessing."""
+    if tried:
+        limiter.limiter.clear(*tried)
+
+
+def _count_post():
+    if request.method != "POST" or request.endpoint not in COUNTED:
+        return
+    tried = count_try(request.endpoint)
     # Who is logged in is led away from the log-in page, whatever password they send.
-    if wiped and not (request.endpoint == "security.login" and current_user.is_authenticated):
+    if COUNTED[request.endpoint][-1] and not (request.endpoint == "security.login" and current_user.is_authenticated):
         g.tried = tried
 
 
 def _wipe_slate(response):
     tried = g.pop("tried", None)
-    if tried and response.status_code == 302:
-        limiter.limiter.clear(*tried)
+    if response.status_code == 302:
+        forget_tries(tried)
     return response
 
 

@@ -103,6 +103,7 @@ class Settings:
     sms_url: str = field(repr=False)
     sms_schemes: tuple[str, ...]
     chat_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
     scheduler: str
     reminder_hour: int
     trusted_proxies: int
@@ -166,6 +167,7 @@ def load(environ=None) -> Settings:
         sms_url=_sms_url(env),
         sms_schemes=_several_of(env, "SMS_SCHEMES", SMS_SCHEMES),
         chat_hosts=_hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
+        cors_origins=_origins(env),
         scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
@@ -264,6 +266,16 @@ def _hosts(env, name, default):
         if not _HOST.fullmatch(host):
             raise BadSetting(f"{name} must be names of hosts such as {default}, not {host!r}.")
     return hosts
+
+
+def _origins(env):
+    """Where pages may stand that call the API from a browser; nowhere unless it is set."""
+    origins = tuple(env.get("CORS_ORIGINS", "").replace(",", " ").lower().split())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+            raise BadSetting(f"CORS_ORIGINS must be origins such as https://app.example.com, not {origin!r}.")
+    return origins
 
 
 def _sms_url(env):

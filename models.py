@@ -139,6 +139,7 @@ class Channel(enum.StrEnum):
     MAIL = "mail"
     CHAT = "chat"
     SMS = "sms"
+    WEBHOOK = "webhook"
 
 
 class Delivery(enum.StrEnum):
@@ -301,6 +302,8 @@ class User(db.Model, UserMixin):
     message_choices: Mapped[dict | None] = mapped_column(JSON)
     # The Google Chat webhook that a person gave for their messages.
     chat_url: Mapped[str | None] = mapped_column(String(500))
+    # Of the secret address of their calendar; None while they have none.
+    feed_salt: Mapped[str | None] = mapped_column(String(32))
     last_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -534,6 +537,8 @@ class TimeOff(db.Model):
     starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
     note: Mapped[str] = mapped_column(String(200), default="")
+    # Of a busy time that was read from elsewhere, the calendar.
+    calendar_id: Mapped[int | None] = mapped_column(ForeignKey("outside_calendars.id"), index=True)
     professional: Mapped[Professional] = relationship(back_populates="time_off")
 
 
@@ -849,6 +854,7 @@ class OutboxMessage(db.Model):
     __table_args__ = (
         Index("ix_outbox_status_id", "status", "id"),
         Index("ix_outbox_created_at", "created_at"),
+        Index("ix_outbox_webhook_id_id", "webhook_id", "id"),
         Index(
             "ix_outbox_waiting",
             "status",
@@ -866,6 +872,7 @@ class OutboxMessage(db.Model):
     # Where to, when that is not what the person has by then; empty otherwise.
     address: Mapped[str | None] = mapped_column(String(254))
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("bookings.id"))
+    webhook_id: Mapped[int | None] = mapped_column(ForeignKey("webhooks.id"))
     data: Mapped[dict] = mapped_column(JSON, default=dict)
     status: Mapped[Delivery] = mapped_column(enum_column(Delivery, "delivery"), default=Delivery.WAITING)
     tries: Mapped[int] = mapped_column(Integer, default=0)

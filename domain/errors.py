@@ -14,6 +14,10 @@ class DomainError(Exception):
         self.message = message
 
 
+class NotAuthenticated(DomainError):
+    """Nobody knows who is asking: log in, or log in again."""
+
+
 class NotAllowed(DomainError):
     """This person may not do this."""
 

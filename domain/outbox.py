@@ -175,7 +175,7 @@ def publish_sealed(address: str, subject: str, body: str, user_id: int | None = 
     """
     # Each is an event of its own, even if it says the same: a password may be changed twice.
     key = f"sealed:{secrets.token_hex(16)}"
-    data = {"sealed": _cipher().encrypt(body.encode()).decode()}
+    data = {"sealed": cipher().encrypt(body.encode()).decode()}
     _write([_row(key, "sealed", Channel.MAIL, None, user_id, address, data=data, subject=subject[:LONGEST_SUBJECT])])
     return key
 
@@ -188,7 +188,7 @@ def pretend_sealed(address: str, subject: str, body: str) -> None:
 
 def unsealed(message: OutboxMessage) -> str:
     """The text of a sealed message. Raises cryptography.fernet.InvalidToken under another SECRET_KEY."""
-    return _cipher().decrypt(message.data["sealed"].encode()).decode()
+    return cipher().decrypt(message.data["sealed"].encode()).decode()
 
 
 def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
@@ -198,6 +198,11 @@ def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
     # An operator may have switched SMS off since it was chosen.
     chosen = tuple(one for one in choices[topic] if one != Channel.SMS or settings.sms_url)
     return chosen or (USUAL[topic] if topic in ESSENTIAL else ())
+
+
+def cipher() -> Fernet:
+    """What is kept as a secret is kept under this; another SECRET_KEY cannot read it."""
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"outbox" + settings.secret_key.encode()).digest()))
 
 
 def nudge() -> None:
@@ -228,7 +233,3 @@ def _write(rows):
     connection = db.session.connection()
     _insert[connection.dialect.name](connection, rows)
     nudge()
-
-
-def _cipher():
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"outbox" + settings.secret_key.encode()).digest()))

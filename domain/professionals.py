@@ -1,5 +1,7 @@
 """A professional's profile, what they offer at what price, and whether they may work here."""
 
+from collections.abc import Collection
+
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
@@ -119,9 +121,7 @@ def set_offerings(professional: Professional, by: User, prices: dict[int, int | 
     if len(prices) > MOST_OFFERINGS:
         raise Invalid(_("Choose at most %(count)s services.", count=MOST_OFFERINGS))
     offerings = {offering.service_id: offering for offering in professional.offerings}
-    unknown = prices.keys() - offerings.keys() - _offerable(prices.keys() - offerings.keys())
-    if unknown:
-        raise Invalid(_("One of these services is no longer offered here. Reload the page."))
+    check_offerable(prices.keys() - offerings.keys())
     for service_id in offerings.keys() - prices.keys():
         professional.offerings.remove(offerings[service_id])
     for service_id, price in prices.items():
@@ -133,6 +133,12 @@ def set_offerings(professional: Professional, by: User, prices: dict[int, int | 
             professional.offerings.append(offering)
         offering.own_price = _price(price, f"price-{service_id}")
     listings.refresh(professional.id)
+
+
+def check_offerable(service_ids: Collection[int]) -> None:
+    """Raises Invalid unless all of these services can be offered."""
+    if set(service_ids) - _offerable(service_ids):
+        raise Invalid(_("One of these services is no longer offered here. Reload the page."), "service_ids")
 
 
 def set_pause(professional: Professional, by: User, paused: bool) -> None:

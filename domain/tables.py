@@ -1,6 +1,7 @@
 """Which columns leave the site in an export of everything, and which stay. A test wants every column decided on."""
 
 SHOWN = {
+    "api_keys": "id user_id name hint scopes created_at last_used_at expires_at revoked_at",
     "addresses": "id customer_id label line pincode created_at archived_at",
     "appeals": "id professional_id words created_at granted answer answered_by_id answered_at",
     "audit_entries": "id actor_id action subject_type subject_id detail address at",
@@ -25,7 +26,8 @@ SHOWN = {
     "notifications": "id user_id kind booking_id data created_at read_at",
     "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"
-    " created_at sent_at",
+    " created_at sent_at webhook_id",
+    "outside_calendars": "id professional_id name created_at due_at leased_until read_at failures error",
     "payments": "id booking_id method amount recorded_by_id recorded_at",
     "pin_codes": "pincode place district state lat lon geo",
     "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
@@ -43,19 +45,26 @@ SHOWN = {
     " wait_id",
     "stored_files": "id owner_id kind content_type size created_at",
     "tallies": "name value",
-    "time_off": "id professional_id starts_at ends_at note",
+    "time_off": "id professional_id starts_at ends_at note calendar_id",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
     " blocked_reason active confirmed_at",
     "waits": "id customer_id professional_id service_id address_id day status created_at starts_at held_until",
+    "webhooks": "id url verbs created_by_id created_at paused_at removed_at",
     "working_hours": "id professional_id weekday starts_minute ends_minute",
 }
 # Secrets: what opens an account, a door or a chat, and the texts of messages, some of which do.
 WITHHELD = {
+    "api_keys": "hash",
+    "api_results": "caller key fingerprint sealed created_at",
+    "api_sessions": "id user_id session refresh_jti created_at expires_at",
     "bookings": "code_salt",
     "exports": "key file_name",
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
     "outbox": "data lease body",
-    "users": "chat_url password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter mf_recovery_codes",
+    "outside_calendars": "url lease",
+    "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
+    " mf_recovery_codes",
+    "webhooks": "secret",
 }
 # Copies of other columns, for searching.
 DERIVED = {"later_names": "user_id key", "users": "name_key"}
