@@ -86,7 +86,8 @@ def main():
     }
     control, ours = runs[-1]
     print(f"the last dump took {control:.1f} s, the export {ours['seconds']:.1f} s, {ours['size'] / 1e6:,.0f} MB")
-    return report(figures)
+    missed = report(figures)
+    return int(missed and not given.quick)
 
 
 def report(figures):
@@ -96,7 +97,7 @@ def report(figures):
         kept = value <= WANTED[name]
         missed |= not kept
         print(f"{name:<40}{value:>10.2f}{'<=':>6}{WANTED[name]:>4.3g}{'' if kept else '  missed'}")
-    return int(missed and not given.quick)
+    return missed
 
 
 # -- A file beside a dump ---------------------------------------------------------------------
