@@ -4,10 +4,24 @@ from datetime import timedelta
 
 import pytest
 
-from domain import blocked_pairs, bookings, disputes, no_shows, professionals, proposals, requests, transitions, waits
+from domain import (
+    amendments,
+    blocked_pairs,
+    bookings,
+    choices,
+    clock,
+    disputes,
+    no_shows,
+    professionals,
+    proposals,
+    requests,
+    series,
+    transitions,
+    waits,
+)
 from domain.errors import Invalid, InvalidTransition
 from extensions import db
-from models import BookingOffer, Notification, OfferStatus, Professional, Status, WaitStatus
+from models import BookingOffer, Every, Notification, OfferStatus, Professional, Status, WaitStatus
 from models_lifecycle import ProposalStatus
 from tests import factories
 
@@ -74,6 +88,36 @@ def test_a_booking_given_to_somebody_else_leaves_no_proposal_to_them(
     with pytest.raises(InvalidTransition):
         proposals.agree(booking, customer, proposal.id)
     assert transitions.open_proposal(booking) is None
+
+
+# -- Series -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def last_visit(customer, professional):
+    """The eighth of a weekly series: farther ahead than single bookings can be made."""
+    wish = professional.id, factories.service().id, (), factories.at(11, days=1), customer.addresses[0].id
+    asked = series.Wish(*wish, Every.WEEK, 8)
+    made = series.request(customer, asked, {visit.starts_at for visit in series.plan(customer, asked)})
+    db.session.commit()
+    return series.visits(made, customer)[-1]
+
+
+def test_a_visit_far_ahead_can_be_moved_to_the_days_around_it(customer, last_visit):
+    times = choices.before_moving(last_visit)
+    assert times.day.date == clock.local(last_visit.starts_at).date()
+    assert times.day.free
+    later = last_visit.starts_at + timedelta(hours=2)
+    amendments.shift(last_visit, customer, later)
+    assert last_visit.starts_at == later
+
+
+def test_both_sides_can_agree_to_another_time_for_a_visit_far_ahead(customer, professional, last_visit):
+    bookings.accept(last_visit, professional)
+    later = last_visit.starts_at + timedelta(hours=2)
+    proposal = proposals.propose(last_visit, professional, later)
+    proposals.agree(last_visit, customer, proposal.id)
+    assert last_visit.starts_at == later
 
 
 # -- The line for a full day ------------------------------------------------------------------
