@@ -339,6 +339,6 @@ def test_a_monthly_report_draws_its_bars_with_letters(write, customer, professio
     assert subject == "Your activity in November 2026"
     assert re.search(r"Nov 2026\s+█{20} ", plain)
     assert re.search(r"Oct 2026\s+█{8,9} ", plain)
-    assert "₹100.00 of it is the fee for cancelling late." in plain
+    assert "₹100.00 of it is for cancelling late or not being there." in plain
     assert "/review" in plain
     assert "/reports/2026-11" in html
