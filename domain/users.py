@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, places
+from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, places, waits
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -282,6 +282,7 @@ def _erase_traces(user):
     favourites.forget(user)
     blocked_pairs.forget(user)
     appeals.forget(user)
+    waits.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):

@@ -6,17 +6,23 @@ import pytest
 
 from domain import (
     amendments,
+    availability,
     blocked_pairs,
     bookings,
     choices,
     clock,
     disputes,
+    listings,
     no_shows,
+    pauses,
     professionals,
     proposals,
     requests,
+    schedules,
     series,
+    services,
     transitions,
+    users,
     waits,
 )
 from domain.errors import Invalid, InvalidTransition
@@ -171,6 +177,88 @@ def test_nothing_is_held_with_somebody_who_takes_no_bookings(customer, one_a_day
     professionals.set_pause(db.session.get(Professional, one_a_day.id), one_a_day, True)
     bookings.cancel(taken, one_a_day)
     assert wait.status is WaitStatus.WAITING
+    assert told(customer) == []
+
+
+@pytest.mark.parametrize("how", [users.block, users.anonymise])
+def test_nothing_is_held_for_somebody_who_cannot_come_any_more(
+    customer, other_customer, one_a_day, taken, admin, how
+):
+    first, second = join(customer, one_a_day), join(other_customer, one_a_day)
+    how(customer, admin, "They wished it")
+    bookings.cancel(taken, taken.customer)
+    assert first.status is not WaitStatus.HELD
+    assert second.status is WaitStatus.HELD
+
+
+def test_what_is_held_for_somebody_who_is_erased_goes_to_the_next(
+    customer, other_customer, one_a_day, taken, admin
+):
+    first, second = join(customer, one_a_day), join(other_customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    users.anonymise(customer, admin, "They wished it")
+    assert (first.status, second.status) == (WaitStatus.LEFT, WaitStatus.HELD)
+
+
+def test_nobody_waits_for_somebody_who_is_erased(customer, one_a_day, taken, admin):
+    wait = join(customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    users.anonymise(one_a_day, admin, "They wished it")
+    assert wait.status is WaitStatus.LEFT
+
+
+def test_nothing_is_held_for_a_service_that_is_not_offered_any_more(customer, one_a_day, taken, admin, service):
+    wait = join(customer, one_a_day)
+    services.retire_service(service, admin)
+    bookings.cancel(taken, taken.customer)
+    assert wait.status is WaitStatus.WAITING
+
+
+def test_who_takes_bookings_again_is_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    professionals.set_pause(person, one_a_day, True)
+    bookings.cancel(taken, one_a_day)
+    professionals.set_pause(person, one_a_day, False)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_a_pause_of_the_site_that_ends_serves_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    person.suspended_at = clock.now()
+    listings.refresh(person.id)
+    bookings.cancel(taken, one_a_day)
+    pauses.forgive(person)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_time_off_that_is_taken_back_is_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    off = schedules.add_time_off(person, one_a_day, factories.at(0, days=1), factories.at(0, days=2))
+    bookings.cancel(taken, one_a_day)
+    assert wait.status is WaitStatus.WAITING
+    schedules.remove_time_off(person, one_a_day, off.id)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_longer_hours_are_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    schedules.set_hours(
+        db.session.get(Professional, one_a_day.id), one_a_day, {day: [(9 * 60, 12 * 60)] for day in range(6)}
+    )
+    assert (wait.status, wait.starts_at) == (WaitStatus.HELD, factories.at(10, 30, days=1))
+
+
+def test_a_slot_that_is_taken_while_it_frees_stops_nobody_from_cancelling(customer, one_a_day, taken, monkeypatch):
+    """Somebody books it at this moment: the line goes on waiting, and the booking is cancelled."""
+    wait = join(customer, one_a_day)
+    other = factories.booking(taken.customer, one_a_day, starts_at=factories.at(9, days=2))
+    seen = [availability.Day(wait.day, (availability.Slot(other.starts_at, taken=False),))]
+    monkeypatch.setattr(availability, "free_slots", lambda *_wish: seen)
+    bookings.cancel(taken, taken.customer)
+    assert (taken.status, wait.status) == (Status.CANCELLED, WaitStatus.WAITING)
     assert told(customer) == []
 
 
