@@ -14,6 +14,7 @@ from domain import (
     disputes,
     listings,
     no_shows,
+    notifications,
     pauses,
     professionals,
     proposals,
@@ -27,7 +28,7 @@ from domain import (
 )
 from domain.errors import Invalid, InvalidTransition
 from extensions import db
-from models import BookingOffer, Every, Notification, OfferStatus, Professional, Status, WaitStatus
+from models import BookingEvent, BookingOffer, Every, Notification, OfferStatus, Professional, Status, WaitStatus
 from models_lifecycle import ProposalStatus
 from tests import factories
 
@@ -314,3 +315,49 @@ def test_an_expired_request_with_an_open_proposal_is_answered_by_nobody(customer
     bookings.expire_due()
     db.session.expire_all()
     assert proposal.status is ProposalStatus.LAPSED
+
+
+# -- Who is erased ----------------------------------------------------------------------------
+
+
+def read(person):
+    """The words of all that somebody was told in the app."""
+    return " ".join(
+        notifications.message(one, str) for one in db.session.query(Notification).filter_by(user_id=person.id)
+    )
+
+
+def test_who_is_erased_leaves_no_words_about_their_bookings(customer, professional, admin):
+    booking = factories.booking(customer, professional, status=Status.ACCEPTED)
+    proposal = proposals.propose(booking, customer, factories.at(15, days=1), "Ravi next door has the key")
+    proposals.decline(booking, professional, proposal.id, "Then I am at my mother's")
+    bookings.cancel(booking, customer, "Ravi is away")
+    users.anonymise(customer, admin, "They wished it")
+    db.session.expire_all()
+    assert proposal.note == ""
+    written = {one.reason for one in db.session.query(BookingEvent).filter_by(booking_id=booking.id)}
+    assert written == {"", "Then I am at my mother's"}
+
+
+@pytest.mark.parametrize("how", ["reassigned", "went on"])
+def test_who_is_erased_is_not_named_to_the_customer_of_a_job_they_gave_away(
+    customer, professional, other_professional, admin, how
+):
+    booking = factories.booking(customer, professional, cascade=True)
+    bookings.accept(booking, professional)
+    if how == "reassigned":
+        bookings.reassign(booking, admin, other_professional.id, "The van broke down")
+    else:
+        bookings.cancel(booking, professional)
+    assert professional.name in read(customer)
+    users.anonymise(professional, admin, "They wished it")
+    assert "Dev Menon" not in read(customer)
+    assert (other_professional.name in read(customer)) is (how == "reassigned")
+
+
+def test_who_is_erased_is_not_named_to_those_who_waited_for_them(customer, one_a_day, taken, admin):
+    join(customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    assert "Busy Rao" in read(customer)
+    users.anonymise(one_a_day, admin, "They wished it")
+    assert read(customer) == ""
