@@ -13,9 +13,9 @@ from flask_babel import ngettext
 import monthly
 import templating
 from blocks import Button, Entry, Facts, Heading, Paragraph
-from domain import activity, bookings, clock, notifications, outbox, reminders
+from domain import activity, bookings, clock, notifications, outbox, reminders, series, waits
 from domain.outbox import Topic
-from domain.transitions import offer_of
+from domain.transitions import offer_of, open_proposal
 from extensions import settings
 from models import Booking, Channel, OfferStatus, OutboxMessage, Role, Status, User
 
@@ -143,7 +143,8 @@ OF_CONDUCT |= {"appeal_granted", "appeal_refused", "pause_ended"}
 def _of_a_move(message):
     """What people are told of a move, as the notification in the app says it, with the facts."""
     booking, person = message.booking, message.user
-    if message.kind in ("requested", "series_requested", "offered") and not _is_answerable(booking, person):
+    holds = HOLDS.get(message.kind)
+    if holds and not holds(message):
         return None
     text = notifications.message(message, templating.dated)
     data = {"service": "", **message.data}
@@ -153,7 +154,9 @@ def _of_a_move(message):
     if booking is None:
         return Letter(str(SUBJECTS[message.kind]) % data, (Paragraph(text), _way_on(message.kind, person)))
     blocks = [Paragraph(text), Facts(_facts(booking, person, message.kind))]
-    if message.kind != "taken_away":
+    if message.kind == "series_requested" and booking.series_id:
+        blocks.append(Button(_("Answer all visits"), "professional_series.show", {"series_id": booking.series_id}))
+    elif message.kind != "taken_away":
         blocks.append(booking_button(booking.id, person))
     return Letter(str(SUBJECTS[message.kind]) % data, tuple(blocks))
 
@@ -178,11 +181,48 @@ def _to_the_dashboard(person):
     return Button(_("Open your page"), endpoint)
 
 
-def _is_answerable(booking, person):
+def _is_answerable(message):
     """Whether this professional can still accept or decline."""
+    booking, person = message.booking, message.user
     if booking is None or booking.shown_status is not Status.PENDING:
         return False
     return booking.professional_id == person.id or offer_of(booking, person) is OfferStatus.OPEN
+
+
+def _is_answerable_somewhere(message):
+    """Whether a visit of the series still waits for this professional; the first may be over already."""
+    booking, person = message.booking, message.user
+    if booking is None or booking.series_id is None:
+        return _is_answerable(message)
+    visits = series.visits(booking.series, person)
+    return any(one.shown_status is Status.PENDING and one.professional_id == person.id for one in visits)
+
+
+def _is_proposed(message):
+    """Whether the other side still waits for this person's answer to the time that they were told of."""
+    proposal = message.booking and open_proposal(message.booking)
+    if not proposal or proposal.by_id == message.user_id:
+        return False
+    return proposal.starts_at == datetime.fromisoformat(message.data["new_time"])
+
+
+def _is_held(message):
+    return waits.is_held(message.data["wait_id"])
+
+
+def _is_at_the_door(message):
+    return message.booking is not None and message.booking.status in (Status.ACCEPTED, Status.EN_ROUTE)
+
+
+# Of what asks somebody to do something: whether they still can.
+HOLDS = {
+    "requested": _is_answerable,
+    "offered": _is_answerable,
+    "series_requested": _is_answerable_somewhere,
+    "proposed": _is_proposed,
+    "slot_held": _is_held,
+    "knocked": _is_at_the_door,
+}
 
 
 def _facts(booking: Booking, person: User, kind: str) -> tuple:

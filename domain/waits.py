@@ -87,6 +87,12 @@ def held(by: User, professional_id: int) -> Wait | None:
     return db.session.scalar(still.order_by(Wait.id).limit(1))
 
 
+def is_held(wait_id: int) -> bool:
+    """Whether the slot that somebody was told of is still theirs to book."""
+    wait = db.session.get(Wait, wait_id)
+    return wait is not None and wait.status is WaitStatus.HELD and wait.held_until > clock.now()
+
+
 def leave(wait: Wait, by: User) -> None:
     """Give the place up; a slot that was held goes to the next. Leaving twice is leaving once."""
     if wait.customer_id != by.id:
