@@ -336,6 +336,14 @@ def test_a_request_names_the_deadline_the_earnings_and_no_address(write):
     assert f"/professional/jobs/{one.booking.id}" in plain
 
 
+@pytest.mark.parametrize("kind", ["dispute_refund", "dispute_dismissed"])
+def test_the_end_of_a_dispute_is_not_called_the_readers_own(write, professional, kind):
+    """Both sides read it, and only one of them began it."""
+    subject, plain, _html = read(write(kind, person=professional))
+    assert subject.startswith("Decided: ")
+    assert "our dispute" not in plain
+
+
 def test_who_lost_a_job_is_not_led_to_it(write, other_professional):
     one = write("taken_away", person=other_professional)
     _subject, plain, _html = read(one)
