@@ -127,6 +127,16 @@ def test_both_sides_can_agree_to_another_time_for_a_visit_far_ahead(customer, pr
     assert last_visit.starts_at == later
 
 
+def test_who_was_given_one_visit_sees_that_one_of_the_series(
+    professional, other_professional, admin, last_visit
+):
+    bookings.accept(last_visit, professional)
+    bookings.reassign(last_visit, admin, other_professional.id, "The van broke down")
+    seen = series.get(last_visit.series_id, other_professional)
+    assert series.visits(seen, other_professional) == [last_visit]
+    assert len(series.visits(seen, professional)) == 7
+
+
 # -- The line for a full day ------------------------------------------------------------------
 
 
