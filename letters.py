@@ -17,7 +17,7 @@ from domain import activity, bookings, clock, notifications, outbox, reminders, 
 from domain.outbox import Topic
 from domain.transitions import offer_of, open_proposal
 from extensions import settings
-from models import Booking, Channel, OfferStatus, OutboxMessage, Role, Status, User
+from models import Booking, Channel, LineKind, OfferStatus, OutboxMessage, Role, Status, User
 
 LONGEST_SUBJECT = 150
 # From here on the customer's door is the professional's business.
@@ -228,7 +228,7 @@ HOLDS = {
 
 def _facts(booking: Booking, person: User, kind: str) -> tuple:
     """What somebody may know of a booking, in the order in which it is wanted."""
-    rows = [(_("Service"), booking.service.name), (_("When"), _when(booking))]
+    rows = [(_("Service"), _services(booking)), (_("When"), _when(booking))]
     if person.id == booking.customer_id:
         rows += _facts_for_customer(booking, kind)
     elif kind != "taken_away":
@@ -269,6 +269,13 @@ def _facts_for_professional(booking, person, kind):
 
 def _when(booking):
     return f"{templating.day(booking.starts_at)}, {templating.span(booking.starts_at, booking.ends_at)}"
+
+
+def _services(booking):
+    """All that a visit is for."""
+    if not booking.extra_services:
+        return booking.service.name
+    return ", ".join(line.label for line in booking.lines if line.kind is LineKind.SERVICE)
 
 
 def _whole_place(booking):
@@ -312,7 +319,7 @@ def _request(booking):
 
 
 def _job_entry(booking, lines):
-    return Entry(booking.service.name, lines, "professional.job", {"booking_id": booking.id})
+    return Entry(booking.title, lines, "professional.job", {"booking_id": booking.id})
 
 
 def _tomorrow(message):
@@ -322,7 +329,7 @@ def _tomorrow(message):
         return None
     entries = [
         Entry(
-            f"{templating.span(job.starts_at, job.ends_at)} · {job.service.name}",
+            f"{templating.span(job.starts_at, job.ends_at)} · {job.title}",
             (job.customer.name, _whole_place(job)),
             "professional.job",
             {"booking_id": job.id},
@@ -339,7 +346,7 @@ def _before_the_visit(message):
     booking = message.booking
     if not reminders.is_still_ahead(booking, datetime.fromisoformat(message.data["time"])):
         return None
-    known = {"service": booking.service.name, "time": templating.dated(booking.starts_at)}
+    known = {"service": booking.title, "time": templating.dated(booking.starts_at)}
     name = booking.professional.user.name
     blocks = (
         Paragraph(_("%(name)s comes on %(time)s: %(service)s.", name=name, **known)),
@@ -354,7 +361,7 @@ def _review_prompt(message):
     booking = message.booking
     if not reminders.can_be_reviewed(booking):
         return None
-    known = {"service": booking.service.name, "name": booking.professional.user.name}
+    known = {"service": booking.title, "name": booking.professional.user.name}
     until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
     text = _("Your stars and a few words help others to choose, and %(name)s to be found.", name=known["name"])
     blocks = (

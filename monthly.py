@@ -91,6 +91,6 @@ def _earned(one):
 
 def _due_review(booking):
     until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
-    title = _("%(service)s with %(name)s", service=booking.service.name, name=booking.professional.user.name)
+    title = _("%(service)s with %(name)s", service=booking.title, name=booking.professional.user.name)
     line = _("Open until %(day)s", day=templating.day(until))
     return Entry(title, (line,), "customer.review", {"booking_id": booking.id})
