@@ -276,7 +276,7 @@ def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data)
         people,
         kind,
         booking.id,
-        service=booking.service.name,
+        service=booking.title,
         time=booking.starts_at.isoformat(),
         name=name,
         **data,
