@@ -33,6 +33,7 @@ CALLS = {
     ("complete", "professional"): ["PUT complete", "PUT close"],
     ("cancel", "admin"): ["PUT cancel"],
 }
+ROLES_OF = {"PUT cancel": frozenset(Role), "PUT close": frozenset({Role.CUSTOMER, Role.PROFESSIONAL})}
 CASES = [
     pytest.param(verb, party, call, id=f"{verb} by {party}: {call}")
     for (verb, party), calls in CALLS.items()
@@ -67,19 +68,17 @@ def send(program, call, verb, here):
 
 def answers(call, verb, party, here, person):
     """How a call has to be answered. Two calls answer to several roles, each with a verb of its own."""
-    theirs = {"PUT cancel": ("cancel", tuple(Role)), "PUT close": (None, (Role.CUSTOMER, Role.PROFESSIONAL))}
-    if call not in theirs:
+    if call not in ROLES_OF:
         return expected(verb, party, here, person)
-    _verb, roles = theirs[call]
-    if person.role not in roles:
+    if person.role not in ROLES_OF[call]:
         return "403"
     if (met := quality(here, person)) is None:
         return "404"
-    if call == "PUT close":
-        verb = "complete" if person.role is Role.PROFESSIONAL else "close"
     if met == "offered":
         # Who is merely asked has no such verb at all.
         return "403"
+    if call == "PUT close":
+        verb = "complete" if met == "professional" else "close"
     return "done" if here.booking.status.value in written(verb, met)[0] else "409"
 
 
