@@ -148,6 +148,8 @@ def test_a_slot_that_is_taken_is_a_conflict(api, other_customer, pending, refuse
         ("starts_at", {"starts_at": "2026-11-24"}),
         ("starts_at", {"starts_at": "2026-11-24T11:10:00+05:30"}),
         ("starts_at", {"starts_at": "2027-11-24T11:00:00+05:30"}),
+        ("starts_at", {"starts_at": "9999-12-31T23:59:59Z"}),
+        ("starts_at", {"starts_at": "0001-01-01T00:00:00+05:30"}),
         ("starts_at", {"starts_at": 5}),
         ("address", {"address": None}),
         ("address", {"address": {"line1": "1, Hill", "pincode": factories.FAR_PIN}}),
