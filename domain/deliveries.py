@@ -37,6 +37,7 @@ REASONS = {
     "closed": _l("The account is blocked or erased."),
     "unwanted": _l("The person switched these messages off."),
     "unreachable": _l("The person has no such channel any more."),
+    "paused": _l("The webhook was paused or removed."),
 }
 
 # Said as it stands and not as a parameter, because the index of what waits is a partial one.
@@ -44,6 +45,7 @@ _WAITING = OutboxMessage.status == literal(Delivery.WAITING, OutboxMessage.statu
 _BOOKING = joinedload(OutboxMessage.booking)
 _WHOLE = select(OutboxMessage).options(
     joinedload(OutboxMessage.user),
+    joinedload(OutboxMessage.webhook),
     _BOOKING.joinedload(Booking.service),
     _BOOKING.joinedload(Booking.pin),
     _BOOKING.joinedload(Booking.customer),
@@ -112,7 +114,9 @@ def in_hand(message_id: int, lease: str) -> OutboxMessage | None:
 
 def obstacle(message: OutboxMessage) -> str | None:
     """Why a message is not to be sent, as a key of REASONS."""
-    person = message.user
+    person, hook = message.user, message.webhook
+    if hook is not None:
+        return "paused" if hook.paused_at or hook.removed_at else None
     if message.address:
         return None
     if person is None or not person.active or person.anonymised_at is not None:
@@ -151,6 +155,11 @@ def failed(message_id: int, lease: str, error: str, terms: Terms = USUAL) -> boo
     return _settle(message_id, lease, tries=tries, error=error[:LONGEST_ERROR], **after)
 
 
+def put_off(message_id: int, lease: str, pause: timedelta) -> bool:
+    """It was not tried, because of what is known of where it goes: it waits, and has lost no try."""
+    return _settle(message_id, lease, due_at=clock.now() + pause)
+
+
 def give_back(message_ids: list[int], lease: str, error: str | None = None) -> int:
     """Let others send what was claimed and not tried; `error` says what is in the way of all."""
     note = {} if error is None else {"error": error[:LONGEST_ERROR]}
@@ -185,7 +194,9 @@ def health() -> Health:
 
 def page(state: Delivery, after: str | None = None) -> Page:
     """A page of the messages in a state: those that wait oldest first, the others newest first."""
-    found = select(OutboxMessage).where(OutboxMessage.status == state).options(joinedload(OutboxMessage.user))
+    found = select(OutboxMessage).where(OutboxMessage.status == state).options(
+        joinedload(OutboxMessage.user), joinedload(OutboxMessage.webhook)
+    )
     return keyset(found, [(OutboxMessage.id, "asc" if state is Delivery.WAITING else "desc")], after)
 
 
@@ -198,7 +209,7 @@ def get(message_id: int) -> OutboxMessage:
 
 def topic_name(message: OutboxMessage) -> str:
     """What kind of message it is, in words."""
-    return str(_TOPICS[outbox.TOPIC_OF[message.kind]])
+    return _("Webhook") if message.channel is Channel.WEBHOOK else str(_TOPICS[outbox.TOPIC_OF[message.kind]])
 
 
 def resend(message: OutboxMessage, by: User) -> bool:
