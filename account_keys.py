@@ -18,12 +18,11 @@ restrict_to(bp, *Role)
 
 def proved_lately(view):
     """For a view that asks for the password again when that was given some time ago."""
-    known = current_setting
-    return auth_required("session", within=known("FRESHNESS"), grace=known("FRESHNESS_GRACE_PERIOD"))(view)
-
-
-def current_setting(name):
-    return lambda: current_app.config[f"SECURITY_{name}"]
+    return auth_required(
+        "session",
+        within=lambda: current_app.config["SECURITY_FRESHNESS"],
+        grace=lambda: current_app.config["SECURITY_FRESHNESS_GRACE_PERIOD"],
+    )(view)
 
 
 @bp.get("/account/keys")
@@ -56,5 +55,9 @@ def revoke(key_id):
 
 def _keys():
     return render_template(
-        "account/keys.html", keys=api_keys.of(current_user), words=api_keys.WORDS, is_over=api_keys.is_over, now=clock.now()
+        "account/keys.html",
+        keys=api_keys.of(current_user),
+        words=api_keys.WORDS,
+        is_over=api_keys.is_over,
+        moment=clock.now(),
     )

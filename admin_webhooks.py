@@ -72,7 +72,8 @@ def resume(webhook_id):
 
 @bp.post("/admin/webhooks/<int:webhook_id>/test")
 def send_test(webhook_id):
-    return _changed(webhook_id, webhooks.send_test, _("A test event is on its way. Reload the page to see what became of it."))
+    said = _("A test event is on its way. Reload the page to see what became of it.")
+    return _changed(webhook_id, webhooks.send_test, said)
 
 
 @bp.post("/admin/webhooks/<int:webhook_id>/remove")

@@ -17,7 +17,9 @@ def _boxes(label, **options):
 
 
 class KeyForm(Form):
-    name = StringField(_l("Name"), [DataRequired(_l("Name the key after what uses it.")), Length(max=80)], filters=[tidy])
+    name = StringField(
+        _l("Name"), [DataRequired(_l("Name the key after what uses it.")), Length(max=80)], filters=[tidy]
+    )
     scopes = _boxes(_l("What it may do"))
     days = RadioField(_l("Valid for"), choices=one_of(DAYS.items()), default="90")
 
@@ -35,6 +37,8 @@ def key_form(role: Role) -> KeyForm:
 
 class WebhookForm(Form):
     url = StringField(
-        _l("Address"), [DataRequired(_l("Enter an address that begins with https://.")), Length(max=500)], filters=[tidy]
+        _l("Address"),
+        [DataRequired(_l("Enter an address that begins with https://.")), Length(max=500)],
+        filters=[tidy],
     )
     verbs = _boxes(_l("Events"), choices=one_of(webhooks.EVENTS.items()))

@@ -120,7 +120,8 @@ def revoke(key_id: int, by: User) -> None:
 
 def end_all(user: User) -> None:
     """End every key of somebody who is shut out; they make new ones should they come back."""
-    _execute(update(ApiKey).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None)).values(revoked_at=clock.now()))
+    theirs = ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None)
+    _execute(update(ApiKey).where(*theirs).values(revoked_at=clock.now()))
 
 
 def forget(user: User) -> None:

@@ -35,6 +35,7 @@ SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
     ("forms_lifecycle", "forms"),
+    ("forms_integrations", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -46,6 +47,7 @@ PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 GATED_BLUEPRINTS = {
     "account",
+    "account_keys",
     "admin",
     "admin_catalogue",
     "admin_conduct",
@@ -53,6 +55,7 @@ GATED_BLUEPRINTS = {
     "admin_exports",
     "admin_operations",
     "admin_reports",
+    "admin_webhooks",
     "customer",
     "customer_changes",
     "customer_people",
