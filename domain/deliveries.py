@@ -166,14 +166,19 @@ def give_back(message_ids: list[int], lease: str, error: str | None = None) -> i
     return _update(OutboxMessage.id.in_(message_ids), *_held(lease), lease=None, leased_until=None, **note)
 
 
+def digest(message: OutboxMessage) -> str:
+    """What names a message outside: the same at every try, and nothing can be read from it."""
+    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
+
+
 def message_id(message: OutboxMessage) -> str:
-    """The Message-ID of a mail: the same at every try, and nothing can be read from it."""
-    return f"<{_digest(message)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
+    """The Message-ID of a mail."""
+    return f"<{digest(message)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
 
 
 def file_name(message: OutboxMessage) -> str:
     """The name of the file in which a mail is kept where there is no mail server."""
-    return f"{message.id:010}-{_digest(message)[:12]}.eml"
+    return f"{message.id:010}-{digest(message)[:12]}.eml"
 
 
 # -- Looking after them -----------------------------------------------------------------------
@@ -288,10 +293,6 @@ def _execute(statement):
 def _count(state):
     capped = select(OutboxMessage.id).where(OutboxMessage.status == state).limit(MOST_COUNTED).subquery()
     return select(func.count()).select_from(capped)
-
-
-def _digest(message):
-    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
 
 
 def _remove_files(before):

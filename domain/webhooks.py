@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import exists, func, select
 
 import gateways
-from domain import audit, clock, outbox
+from domain import audit, clock, deliveries, outbox
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from domain.paging import Page, keyset
 from extensions import db
@@ -101,7 +101,7 @@ def call(message: OutboxMessage) -> Call:
         "Content-Type": "application/json",
         "User-Agent": "Doorstep-Webhooks/1",
         "Doorstep-Event": message.data["type"],
-        "Doorstep-Delivery": hashlib.sha256(message.key.encode()).hexdigest()[:32],
+        "Doorstep-Delivery": deliveries.digest(message),
         "Doorstep-Signature": f"t={sent_at},v1={_signature(hook, sent_at, body)}",
     }
     return Call(hook.id, hook.url, headers, body)
