@@ -192,6 +192,7 @@ def _looked_at(days):
 
 def register_routes(app: Flask) -> None:
     import account
+    import account_keys
     import admin
     import admin_catalogue
     import admin_conduct
@@ -199,6 +200,7 @@ def register_routes(app: Flask) -> None:
     import admin_exports
     import admin_operations
     import admin_reports
+    import admin_webhooks
     import customer
     import customer_changes
     import customer_people
@@ -216,6 +218,7 @@ def register_routes(app: Flask) -> None:
 
     modules = (
         account,
+        account_keys,
         admin,
         admin_catalogue,
         admin_conduct,
@@ -223,6 +226,7 @@ def register_routes(app: Flask) -> None:
         admin_exports,
         admin_operations,
         admin_reports,
+        admin_webhooks,
         customer,
         customer_changes,
         customer_people,

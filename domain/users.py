@@ -9,7 +9,20 @@ from sqlalchemy import bindparam, delete, exists, or_, select, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, places, waits
+from domain import (
+    api_keys,
+    api_sessions,
+    appeals,
+    audit,
+    blocked_pairs,
+    channels,
+    clock,
+    favourites,
+    files,
+    listings,
+    places,
+    waits,
+)
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -220,6 +233,7 @@ def block(user: User, by: User, reason: str) -> None:
     user.active, user.blocked_reason = False, _reason(reason)
     # Should they come back one day, a cookie of before does not.
     user.fs_uniquifier = secrets.token_hex(16)
+    api_keys.end_all(user)
     _follow_up(user)
     audit.record(by, "block", "user", user.id, reason=user.blocked_reason)
 
@@ -285,6 +299,8 @@ def _erase_traces(user, former_name):
     blocked_pairs.forget(user)
     appeals.forget(user)
     waits.forget(user)
+    api_keys.forget(user)
+    api_sessions.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):

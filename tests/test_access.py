@@ -75,6 +75,16 @@ TABLE = {
         POST /admin/reviews/<int:review_id>/hide
         POST /admin/reviews/<int:review_id>/show
         GET /admin/search
+        GET /admin/webhooks
+        GET /admin/webhooks/<int:webhook_id>
+        POST /admin/webhooks/<int:webhook_id>
+        POST /admin/webhooks/<int:webhook_id>/pause
+        POST /admin/webhooks/<int:webhook_id>/remove
+        POST /admin/webhooks/<int:webhook_id>/resume
+        POST /admin/webhooks/<int:webhook_id>/secret
+        POST /admin/webhooks/<int:webhook_id>/test
+        GET /admin/webhooks/new
+        POST /admin/webhooks/new
         GET /admin/summary
         GET /service-list
         GET /service-list/categories/<int:category_id>
@@ -115,6 +125,9 @@ TABLE = {
         GET /static/<path:filename>
     """,
     "login login in in in in in in": """
+        GET /account/keys
+        GET /account/keys/new
+        POST /account/keys/new
         GET /account/messages
         POST /account/messages
         POST /account/messages/test
@@ -280,6 +293,7 @@ TABLE = {
         GET /evidence/<int:booking_id>
     """,
     "login login 404 404 404 in 404 404": """
+        POST /account/keys/<int:key_id>/revoke
         POST /notifications/<int:notification_id>/read
     """,
     "login login away away away away away away": """
@@ -364,6 +378,8 @@ def make_things(cast):
         "pincode": factories.CITY_PIN,
         "token": "made-up",
         "job_name": "expire",
+        "key_id": factories.key(customer).id,
+        "webhook_id": factories.webhook(cast["admin"]).id,
         "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
         "filename": "favicon.svg",

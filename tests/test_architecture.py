@@ -35,6 +35,7 @@ SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
     ("forms_lifecycle", "forms"),
+    ("forms_integrations", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -57,6 +58,7 @@ PUBLIC_CALLS = {
 }
 GATED_BLUEPRINTS = {
     "account",
+    "account_keys",
     "admin",
     "admin_catalogue",
     "admin_conduct",
@@ -64,6 +66,7 @@ GATED_BLUEPRINTS = {
     "admin_exports",
     "admin_operations",
     "admin_reports",
+    "admin_webhooks",
     "customer",
     "customer_changes",
     "customer_people",
