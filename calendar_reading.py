@@ -7,6 +7,7 @@ between the two changes nothing: the lease runs out, and it is read again.
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -56,7 +57,7 @@ def _drain(app, stop, guard):
                 ids = _claimed(lease) if outside_calendars.anything_due() else []
             if not ids:
                 break
-            tried += len(list(pool.map(lambda one: _read(app, one, lease, guard), ids)))
+            tried += len(list(pool.map(partial(_read, app, guard, lease), ids)))
     return tried
 
 
@@ -65,7 +66,7 @@ def _claimed(lease):
     return written(outside_calendars.claim, lease, AT_ONCE)
 
 
-def _read(app, calendar_id, lease, guard):
+def _read(app, guard, lease, calendar_id):
     """Read one calendar, and write down what became of it."""
     with app.app_context():
         try:

@@ -204,7 +204,7 @@ def fetch(url: str, timeout: float, most: int, guard: Guard) -> requests.Respons
 def _host(url):
     """The host of an address over https without a name, a password or a port of its own."""
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.netloc or set("@\\") & set(parts.netloc) or ":" in parts.netloc:
+    if parts.scheme != "https" or not parts.netloc or set("@:\\[") & set(parts.netloc):
         raise Refused("away", parts.scheme)
     return parts.netloc.lower()
 

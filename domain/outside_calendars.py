@@ -115,7 +115,8 @@ def claim(lease: str, most: int) -> list[int]:
 
 def in_hand(calendar_id: int, lease: str) -> OutsideCalendar | None:
     """A calendar, unless somebody else has it by now."""
-    return db.session.scalar(select(OutsideCalendar).where(*_held(calendar_id, lease)))
+    mine = select(OutsideCalendar).where(*_held(calendar_id, lease))
+    return db.session.scalar(mine.execution_options(populate_existing=True))
 
 
 def address_of(calendar: OutsideCalendar) -> str | None:

@@ -9,7 +9,18 @@ from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, outside_calendars, places
+from domain import (
+    appeals,
+    audit,
+    blocked_pairs,
+    channels,
+    clock,
+    favourites,
+    files,
+    listings,
+    outside_calendars,
+    places,
+)
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (

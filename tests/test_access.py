@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from domain import clock, files, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
+from models_integrations import OutsideCalendar
 from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
 from tests import factories
 
@@ -134,6 +135,11 @@ TABLE = {
         GET /verify
         POST /verify
     """,
+    "login login in in in in in 403": """
+        GET /account/calendar
+        POST /account/calendar
+        POST /account/calendar/off
+    """,
     "login login 404 403 403 in 403 403": """
         GET /account/addresses/<int:address_id>
         POST /account/addresses/<int:address_id>
@@ -185,6 +191,8 @@ TABLE = {
         POST /professional/reviews/<int:review_id>/reply
         POST /professional/series/<int:series_id>/accept
         POST /professional/series/<int:series_id>/reject
+        POST /professional/calendars/<int:calendar_id>/read
+        POST /professional/calendars/<int:calendar_id>/remove
         POST /professional/time-off/<int:time_off_id>/remove
     """,
     "login login in 403 403 in 403 403": """
@@ -212,6 +220,7 @@ TABLE = {
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
+        GET /calendar/<token>.ics
         GET /photos/<file_id>
         GET /unsubscribe/<token>
         POST /unsubscribe/<token>
@@ -223,6 +232,7 @@ TABLE = {
     "login login 403 in away 403 in 403": """
         GET /professional/blocked
         GET /professional/calendar
+        GET /professional/calendars
         GET /professional/earnings
         GET /professional/history
         GET /professional/hours
@@ -246,6 +256,7 @@ TABLE = {
         GET /signup/professional
     """,
     "login login 403 in 403 403 in 403": """
+        POST /professional/calendars
         POST /professional/hours
         POST /professional/pause
         POST /professional/scorecard/appeal
@@ -317,7 +328,10 @@ def make_things(cast):
     series, wait = factories.series(booking), factories.wait(customer, pro)
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
-    db.session.add_all([note, away])
+    elsewhere = OutsideCalendar(
+        professional_id=pro.id, name="Family", url="", created_at=clock.now(), due_at=clock.now()
+    )
+    db.session.add_all([note, away, elsewhere])
     outbox.publish([customer.id], "approved", "test")
     decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
     db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
@@ -346,6 +360,7 @@ def make_things(cast):
         "wait_id": wait.id,
         "notification_id": note.id,
         "time_off_id": away.id,
+        "calendar_id": elsewhere.id,
         "address_id": customer.addresses[0].id,
         "file_id": resume.id,
         "professional_id": pro.id,
