@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import clock, files, outbox
+from domain import clock, feeds, files, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
 from models_integrations import OutsideCalendar
@@ -324,6 +324,7 @@ def make_things(cast):
     """What the variable parts of the rules stand for: the customer's and the professional's own."""
     customer, pro = cast["customer"], cast["pro"]
     booking = factories.booking(customer, pro, status=Status.CLOSED)
+    feeds.renew(customer, by=customer)
     review = factories.review(booking)
     series, wait = factories.series(booking), factories.wait(customer, pro)
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
@@ -361,6 +362,7 @@ def make_things(cast):
         "notification_id": note.id,
         "time_off_id": away.id,
         "calendar_id": elsewhere.id,
+        "feed": feeds.token(customer),
         "address_id": customer.addresses[0].id,
         "file_id": resume.id,
         "professional_id": pro.id,
