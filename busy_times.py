@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 SECONDS = 5
 MOST_MEMORY = 512 * 1024 * 1024
 MOST_EVENTS = 1000
+# Of the environment, in which the site keeps its secrets: where some builds of Python find their own parts.
+KEPT = ("LD_LIBRARY_PATH",)
 
 Times = list[tuple[datetime, datetime]]
 
@@ -37,9 +39,12 @@ def read(content: bytes, first: datetime, last: datetime, zone: str, host: str, 
     """
     about = [first.isoformat(), last.isoformat(), zone, host, owner]
     try:
-        # Without the environment, in which the site keeps its secrets.
         answer = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", __file__, *about], input=content, capture_output=True, timeout=SECONDS * 4, env={}
+            [sys.executable, "-I", __file__, *about],
+            input=content,
+            capture_output=True,
+            timeout=SECONDS * 4,
+            env={name: os.environ[name] for name in KEPT if name in os.environ},
         )
     except subprocess.TimeoutExpired:
         raise Unreadable("too_slow") from None

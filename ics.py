@@ -15,7 +15,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 import letters
 import templating
-from domain import clock, feeds
+from domain import clock, feeds, schedules
 from domain.feeds import ENDED, Entry
 from domain.transitions import LABELS
 from extensions import settings
@@ -56,7 +56,7 @@ def invitation(message: OutboxMessage) -> Invitation | None:
     In the language of the moment.
     """
     booking, person = message.booking, message.user
-    if message.kind not in OF_AGREEMENTS or booking is None or not _was_agreed(booking):
+    if message.kind not in OF_AGREEMENTS or booking is None or not _was_agreed(booking, person):
         return None
     status = "CANCELLED" if message.kind == "taken_away" else _status(booking)
     method = "CANCEL" if status == "CANCELLED" else "REQUEST"
@@ -118,9 +118,10 @@ def _status(booking: Booking) -> str:
     return "TENTATIVE" if booking.status is Status.PENDING else "CONFIRMED"
 
 
-def _was_agreed(booking):
-    """Whether it has ever been sure: what was only asked for is in nobody's calendar."""
-    return any(event.to_status == Status.ACCEPTED for event in booking.events)
+def _was_agreed(booking, person):
+    """Whether it has ever been sure with this person: what was only asked for is in nobody's calendar."""
+    story = schedules.story(booking) if person.is_professional else booking.events
+    return any(event.to_status == Status.ACCEPTED for event in story)
 
 
 def _address(name, email):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 import ics
 import templating
 from domain import availability, catalogue, channels, clock, feeds, files, places, professionals, reviews, search, users
-from extensions import begin_write, csrf, db, settings
+from extensions import begin_write, csrf, db, limiter, settings
 
 bp = Blueprint("public", __name__)
 
@@ -128,6 +128,12 @@ def unsubscribe(token):
 
 
 @bp.get("/calendar/<token>.ics")
+@limiter.limit(
+    "120 per hour",
+    key_func=lambda: f"feed {request.view_args['token']}",
+    # An address that is none costs little, and is not worth remembering.
+    deduct_when=lambda answer: answer.status_code < 400,
+)
 def feed(token):
     """Whoever has the address reads the calendar: programs that read it cannot log in."""
     answer = Response(ics.feed(feeds.owner(token)), content_type="text/calendar; charset=utf-8")

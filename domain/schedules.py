@@ -14,7 +14,7 @@ from domain import clock
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
-from models import Booking, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
+from models import Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_RANGES = 3
@@ -133,6 +133,12 @@ def upcoming(professional_id: int) -> list[Booking]:
             .order_by(Booking.starts_at, Booking.id)
         )
     )
+
+
+def story(booking: Booking) -> list[BookingEvent]:
+    """What happened since the professional was asked: what went before concerns others."""
+    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
+    return booking.events[asked[-1] :] if asked else booking.events
 
 
 # -- Working hours ----------------------------------------------------------------------------

@@ -128,6 +128,7 @@ def test_a_calendar_is_read_in_a_process_that_knows_no_secrets(monkeypatch):
     asked = []
     run = busy_times.subprocess.run
     monkeypatch.setattr(busy_times.subprocess, "run", lambda *a, **more: asked.append(more["env"]) or run(*a, **more))
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     start, end = datetime(2026, 11, 24, 10, tzinfo=UTC), datetime(2026, 11, 24, 11, tzinfo=UTC)
     assert read(calendar(MEETING)) == [(start, end)]
     assert asked == [{}]

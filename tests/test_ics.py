@@ -235,6 +235,11 @@ def test_who_is_blocked_or_anonymised_has_no_calendar(subscribe, customer, admin
     assert other_customer.feed_salt is None
 
 
+def test_a_program_that_asks_all_the_time_is_told_to_wait(rate_limited, subscribe, customer, other_customer):
+    assert [subscribe(customer).status_code for _ in range(121)] == [200] * 120 + [429]
+    assert subscribe(other_customer).status_code == 200
+
+
 def test_nothing_secret_is_stored(customer):
     feeds.renew(customer, by=customer)
     assert customer.feed_salt not in feeds.token(customer)
@@ -402,6 +407,8 @@ def test_a_booking_that_goes_on_to_the_next_best_becomes_tentative_again(
     method, event = attached(told["asha@example.com"])
     assert (method, str(event["STATUS"])) == ("REQUEST", "TENTATIVE")
     assert attached(told["esha@example.com"]) is None
+    bookings.cancel(booking, customer)
+    assert attached(mails()["esha@example.com"]) is None
 
 
 def test_a_message_by_chat_is_as_it_was(app, customer, professional):
