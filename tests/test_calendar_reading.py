@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 import calendar_reading
+import jobs
 from calendar_reading import Unread
 from domain import clock, feeds, outside_calendars
 from extensions import db
@@ -314,6 +315,17 @@ def test_who_ends_between_fetching_and_writing_loses_nothing(app, drain, added, 
     db.session.commit()
     assert drain() == 1
     assert busy() == [tomorrow]
+
+
+def test_the_process_that_runs_the_timetable_reads_and_no_other(app, added, tomorrow, monkeypatch):
+    monkeypatch.setattr(calendar_reading, "fetch", lambda *_: calendar(event(*tomorrow)))
+    process = jobs.Timetable(app)
+    process.read_calendars()
+    assert busy() == []
+    process.turn()
+    process.read_calendars()
+    assert busy() == [tomorrow]
+    process.leadership.resign()
 
 
 def test_a_stop_ends_the_reading(app, added):
