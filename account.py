@@ -12,7 +12,7 @@ import forms
 import letters
 import templating
 from auth import restrict_to
-from domain import channels, deadlines, evidence, files, notifications, professionals, users
+from domain import channels, deadlines, evidence, feeds, files, notifications, professionals, users
 from domain.errors import NotFound
 from extensions import begin_write, begins_late, db, limiter
 from models import FileKind, Role, User
@@ -28,13 +28,13 @@ BOOKING_PAGES = {
 }
 
 
-def only(role: Role):
-    """For a view that only one role has."""
+def only(*roles: Role):
+    """For a view that not every role has."""
 
     def decorated(view):
         @wraps(view)
         def kept(**arguments):
-            if current_user.role is not role:
+            if current_user.role not in roles:
                 abort(403)
             return view(**arguments)
 
@@ -270,6 +270,39 @@ def test_message():
     names = ", ".join(str(channels.LABELS[way]) for way in ways)
     flash(_("A test message is on its way by %(channels)s.", channels=names), "success")
     return redirect(url_for("account.messages"))
+
+
+# -- Calendar -------------------------------------------------------------------------------
+
+
+@bp.get("/account/calendar")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def calendar():
+    token = feeds.token(current_user)
+    address = letters.address("public.feed", {"token": token}) if token else None
+    return render_template("account/calendar.html", address=address)
+
+
+@bp.post("/account/calendar")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def renew_calendar():
+    user = current_user._get_current_object()
+    had_one = user.feed_salt is not None
+    feeds.renew(user, by=user)
+    db.session.commit()
+    told = _("Your calendar has a new address. The old one no longer works.")
+    flash(told if had_one else _("Your calendar has an address now."), "success")
+    return redirect(url_for("account.calendar"))
+
+
+@bp.post("/account/calendar/off")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def switch_off_calendar():
+    user = current_user._get_current_object()
+    feeds.switch_off(user, by=user)
+    db.session.commit()
+    flash(_("The address no longer works. Remove the calendar from your programs, too."), "success")
+    return redirect(url_for("account.calendar"))
 
 
 # -- Notifications --------------------------------------------------------------------------

@@ -256,8 +256,8 @@ def _facts_for_customer(booking, kind):
 
 
 def _facts_for_professional(booking, person, kind):
-    agreed = booking.professional_id == person.id and booking.status in AGREED
-    yield _("Where"), _whole_place(booking) if agreed else _place(booking)
+    agreed = _is_agreed(booking, person)
+    yield _("Where"), place_for(booking, person)
     if not agreed and booking.shown_status is not Status.PENDING:
         return
     yield _("You earn"), templating.money(booking.subtotal)
@@ -265,6 +265,16 @@ def _facts_for_professional(booking, person, kind):
         yield _("The customer pays"), templating.money(booking.total)
     if kind in ("requested", "offered"):
         yield _("Accept or decline by"), templating.dated(booking.respond_by)
+
+
+def place_for(booking: Booking, person: User) -> str:
+    """Where it is, to the door for its customer and for whoever has agreed to come."""
+    whole = person.id == booking.customer_id or _is_agreed(booking, person)
+    return _whole_place(booking) if whole else _place(booking)
+
+
+def _is_agreed(booking, person):
+    return booking.professional_id == person.id and booking.status in AGREED
 
 
 def _when(booking):

@@ -25,6 +25,8 @@ from models import SlotClaim, TimeOff, User, Wait, WorkingHours
 # Most professionals are free within three days: only the others cost a second look.
 NEAR_DAYS = 3
 FAR_DAYS = 14
+# 25 hours, when clocks are set back.
+BUCKETS_OF_A_LONG_DAY = 100
 
 
 @dataclass(frozen=True)
@@ -359,10 +361,12 @@ def _starts(calendar, day, duration_minutes):
     step = settings.policy.slot_step_minutes
     needed = -(-duration_minutes // BUCKET_MINUTES)
     midnight, steady = _midnight(day, settings.timezone)
+    # Of a busy calendar elsewhere there can be a thousand.
+    off = [(start, end) for start, end in calendar.off if midnight < end and start < midnight + BUCKETS_OF_A_LONG_DAY]
     for opens, closes in sorted(ranges):
         for minute in range(-(-opens // step) * step, closes - duration_minutes + 1, step):
             bucket = midnight + minute // BUCKET_MINUTES if steady else _wall_bucket(day, minute)
-            if bucket is not None and not any(bucket < end and start < bucket + needed for start, end in calendar.off):
+            if bucket is not None and not any(bucket < end and start < bucket + needed for start, end in off):
                 yield bucket
 
 

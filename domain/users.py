@@ -20,6 +20,7 @@ from domain import (
     favourites,
     files,
     listings,
+    outside_calendars,
     places,
     waits,
 )
@@ -260,7 +261,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
     user.name = _("Former professional") if user.is_professional else _("Former user")
     user.email = f"former-{user.id}@invalid"
     user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
-    user.chat_url = user.message_choices = None
+    user.chat_url = user.message_choices = user.feed_salt = None
     user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
     user.fs_uniquifier = secrets.token_hex(16)
@@ -301,6 +302,7 @@ def _erase_traces(user, former_name):
     waits.forget(user)
     api_keys.forget(user)
     api_sessions.forget(user)
+    outside_calendars.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):
