@@ -41,6 +41,8 @@ def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
     if address.pincode != booking.pincode:
         if not pending or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
+        # What the professional takes on at this moment may be in the way.
+        standings.lock(by, booking.professional_id)
         standings.check_reach(
             standings.what_is_offered(connection, booking.service_id, booking.professional_id), address
         )
