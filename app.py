@@ -56,6 +56,7 @@ WRITING_BLUEPRINTS = frozenset(
         "customer_series",
         "customer_waits",
         "professional",
+        "professional_calendars",
         "professional_changes",
         "professional_conduct",
         "professional_people",

@@ -24,6 +24,7 @@ from flask_babel import force_locale
 from sqlalchemy.exc import OperationalError
 
 import gateways
+import ics
 import letters
 import smtp
 import templating
@@ -274,6 +275,7 @@ def pack(message: OutboxMessage) -> Parcel | None:
         if message.channel is not Channel.MAIL:
             return _parcel(message, subject, letters.brief(letter, message.channel))
         text, html = letters.render(letter, message, unsubscribe)
+        invitation = ics.invitation(message)
     headers = {"Auto-Submitted": "auto-generated"}
     if unsubscribe:
         headers |= {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -285,6 +287,10 @@ def pack(message: OutboxMessage) -> Parcel | None:
         extra_headers=headers,
         message_id=deliveries.message_id(message),
     )
+    if invitation is not None:
+        # Programs of mail go by the method that is named here, and it must be the one inside (RFC 6047).
+        kind = f"text/calendar; method={invitation.method}; charset=utf-8"
+        mail.attach("booking.ics", kind, invitation.content)
     return _parcel(message, subject, text, mail)
 
 

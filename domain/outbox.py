@@ -59,6 +59,7 @@ TOPIC_OF = {
     "taken_away": Topic.BOOKINGS,
     "knocked": Topic.BOOKINGS,
     "customer_absent": Topic.BOOKINGS,
+    "customer_absent_free": Topic.BOOKINGS,
     "professional_absent": Topic.BOOKINGS,
     "disputed": Topic.BOOKINGS,
     "dispute_answered": Topic.BOOKINGS,

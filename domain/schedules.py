@@ -10,11 +10,11 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import joinedload
 
-from domain import clock
+from domain import clock, waits
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
-from models import Booking, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
+from models import Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_RANGES = 3
@@ -26,6 +26,8 @@ FORGOTTEN_DAYS = 30
 
 OPEN = (Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS)
 DONE = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
+# From here on the customer's door and telephone are the professional's business.
+AGREED = frozenset({*OPEN, *DONE})
 OVER = (*DONE, Status.REJECTED, Status.EXPIRED, Status.CANCELLED, Status.NO_SHOW)
 DETAILS = (joinedload(Booking.service), joinedload(Booking.customer), joinedload(Booking.pin))
 
@@ -135,6 +137,12 @@ def upcoming(professional_id: int) -> list[Booking]:
     )
 
 
+def story(booking: Booking) -> list[BookingEvent]:
+    """What happened since the professional was asked: what went before concerns others."""
+    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
+    return booking.events[asked[-1] :] if asked else booking.events
+
+
 # -- Working hours ----------------------------------------------------------------------------
 
 
@@ -159,6 +167,7 @@ def set_hours(professional: Professional, by: User, hours: Hours) -> None:
     if rows:
         db.session.execute(insert(WorkingHours), rows)
     db.session.expire(professional, ["hours"])
+    waits.opened(professional.id)
 
 
 def touched_by_hours(professional: Professional, hours: Hours) -> list[Booking]:
@@ -182,7 +191,7 @@ def outside(professional: Professional, ahead: list[Booking], time_off: list[Tim
 
 
 def time_off_of(professional_id: int) -> list[TimeOff]:
-    """The time off that is not over yet."""
+    """The time off that is not over yet, with the busy times of calendars elsewhere."""
     return list(
         db.session.scalars(
             select(TimeOff)
@@ -190,6 +199,11 @@ def time_off_of(professional_id: int) -> list[TimeOff]:
             .order_by(TimeOff.starts_at, TimeOff.id)
         )
     )
+
+
+def own(time_off: list[TimeOff]) -> list[TimeOff]:
+    """What the professional took, and no calendar elsewhere says."""
+    return [off for off in time_off if off.calendar_id is None]
 
 
 def whole_days(off: TimeOff) -> tuple[date, date] | None:
@@ -212,7 +226,7 @@ def add_time_off(
     if len(note) > LONGEST_NOTE:
         raise Invalid(_("Keep the note under %(most)s characters.", most=LONGEST_NOTE), "note")
     _lock(professional)
-    known = time_off_of(professional.id)
+    known = own(time_off_of(professional.id))
     if any(off.starts_at <= starts_at and ends_at <= off.ends_at for off in known):
         raise Invalid(_("You are already away for all of that time."), "first_day")
     if len(known) >= MOST_TIME_OFF:
@@ -227,10 +241,13 @@ def remove_time_off(professional: Professional, by: User, time_off_id: int) -> N
     """Work then after all."""
     _must_be(professional, by)
     removed = db.session.execute(
-        delete(TimeOff).where(TimeOff.id == time_off_id, TimeOff.professional_id == professional.id)
+        delete(TimeOff).where(
+            TimeOff.id == time_off_id, TimeOff.professional_id == professional.id, TimeOff.calendar_id.is_(None)
+        )
     )
     if not removed.rowcount:
         raise NotFound(_("There is no such time off. You may have removed it already."))
+    waits.opened(professional.id)
 
 
 def touched_by_time_off(professional: Professional, starts_at: datetime, ends_at: datetime) -> list[Booking]:

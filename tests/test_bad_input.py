@@ -8,7 +8,7 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import channels, clock, disputes, no_shows, outbox, proposals
+from domain import channels, clock, disputes, feeds, no_shows, outbox, outside_calendars, proposals
 from extensions import db
 from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
 from models_lifecycle import Appeal, SickDay
@@ -42,6 +42,7 @@ PAGES = {
         "/account/messages",
         "/account/keys",
         "/account/keys/new",
+        "/account/calendar",
         "/account/addresses/new",
         "/account/addresses/{address}",
         "/account/security",
@@ -83,6 +84,8 @@ PAGES = {
         "/professional/jobs/{accepted}",
         "/professional/jobs/{completed}",
         "/professional/blocked",
+        "/professional/calendars",
+        "/account/calendar",
         "/professional/jobs/{agreed}/propose",
         "/professional/jobs/{wished}",
         "/professional/jobs/{absent}",
@@ -173,6 +176,8 @@ def things(customer, professional, other_professional, unapproved_professional, 
         TimeOff(professional_id=professional.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     )
     factories.key(customer)
+    outside_calendars.add(professional.professional, professional, "Family", "https://example.com/family.ics")
+    feeds.renew(customer, by=customer)
     outbox.publish([customer.id], "approved", "test")
     failed = db.session.query(OutboxMessage).filter_by(kind="approved").one()
     failed.status = Delivery.FAILED
