@@ -309,13 +309,18 @@ def switch_off_calendar():
 
 
 # What is not about a booking, and where it is looked into.
-PAGES = {"slot_held": "customer_waits.waits", "hold_lapsed": "customer_waits.waits"}
+PAGES = dict.fromkeys(("slot_held", "hold_lapsed"), "customer_waits.waits")
+PAGES |= dict.fromkeys(("export_ready", "export_failed"), "admin_exports.exports")
+PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
+PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
+# A job that was taken away is not theirs to look into any more.
+GONE = "taken_away"
 
 
 @bp.get("/notifications", endpoint="notifications")
 def notifications_list():
     page = notifications.page_for(current_user, request.args.get("after"))
-    return render_template("account/notifications.html", page=page, booking_page=BOOKING_PAGES[current_user.role])
+    return render_template("account/notifications.html", page=page, pages=PAGES, gone=GONE)
 
 
 @bp.get("/notifications/bell")
@@ -325,13 +330,13 @@ def bell():
 
 @bp.post("/notifications/<int:notification_id>/read")
 def read_notification(notification_id):
-    """Mark one as read and go to the booking it is about."""
+    """Mark one as read and go to the booking, or the page, that it is about."""
     notification = notifications.get(notification_id, current_user)
     if notification is None:
         raise NotFound(_("There is no such notification."))
     notifications.read(notification)
     db.session.commit()
-    if notification.booking_id is None:
+    if notification.booking_id is None or notification.kind == GONE:
         return redirect(url_for(PAGES.get(notification.kind, "account.notifications")))
     return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))
 

@@ -41,12 +41,14 @@ UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
         "account",
+        "account_keys",
         "admin",
         "admin_catalogue",
         "admin_conduct",
         "admin_disputes",
         "admin_exports",
         "admin_operations",
+        "admin_webhooks",
         "customer",
         "customer_changes",
         "customer_people",

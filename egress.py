@@ -61,6 +61,13 @@ class Guard:
         found = getattr(found, "ipv4_mapped", None) or found
         return any(found in ipaddress.ip_network(network) for network in self.networks)
 
+    def knows(self, host: str, port: int, timeout: float) -> bool:
+        """Whether a name leads to an address that is allowed."""
+        try:
+            return bool(HTTPPolicy(None, self.allows, timeout).resolve(host, port))
+        except OSError:
+            return False
+
 
 class Attempt:
     """One message on its way: where it may go and until when, and what went wrong."""

@@ -13,9 +13,11 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, backref, mapped_column, relationship
+from sqlalchemy.orm import Mapped, backref, column_property, mapped_column, relationship
 
 from extensions import db
 from models import Booking, Id, Professional, Service, StoredFile, User, UTCDateTime, enum_column
@@ -135,6 +137,15 @@ class BookingService(db.Model):
     service: Mapped[Service] = relationship()
 
 
+# Read with each booking, because lists name what a visit is for.
+Booking.extra_services = column_property(
+    select(func.count())
+    .where(BookingService.booking_id == Booking.id, BookingService.service_id != Booking.service_id)
+    .correlate_except(BookingService)
+    .scalar_subquery()
+)
+
+
 class SickDay(db.Model):
     """A day of a professional that an admin left out of the scorecard."""
 
@@ -189,3 +200,7 @@ class BlockedPair(db.Model):
     professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), index=True)
     by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+# Those with whom a professional does not meet again, read once for all that is on offer to them.
+Professional.apart = relationship(BlockedPair, viewonly=True)

@@ -209,6 +209,7 @@ def _looked_at(days):
 
 def register_routes(app: Flask) -> None:
     import account
+    import account_keys
     import admin
     import admin_catalogue
     import admin_conduct
@@ -216,6 +217,7 @@ def register_routes(app: Flask) -> None:
     import admin_exports
     import admin_operations
     import admin_reports
+    import admin_webhooks
     import customer
     import customer_changes
     import customer_people
@@ -234,6 +236,7 @@ def register_routes(app: Flask) -> None:
 
     modules = (
         account,
+        account_keys,
         admin,
         admin_catalogue,
         admin_conduct,
@@ -241,6 +244,7 @@ def register_routes(app: Flask) -> None:
         admin_exports,
         admin_operations,
         admin_reports,
+        admin_webhooks,
         customer,
         customer_changes,
         customer_people,

@@ -48,8 +48,6 @@ REQUESTS_ON_DASHBOARD = 5
 UPCOMING_ON_DASHBOARD = 5
 CALENDAR_DAYS = 14
 MOST_OTHER_TIMES = 20
-# From here on the customer's door and telephone are the professional's business.
-AGREED = frozenset({*schedules.OPEN, *schedules.DONE})
 
 
 # -- The day ----------------------------------------------------------------------------------
@@ -325,7 +323,7 @@ def _job_page(booking_id, **submitted):
         story=schedules.story(booking),
         last_of_mine=next((one.verb for one in reversed(booking.events) if one.actor_id == current_user.id), None),
         blocked=mine and blocked_pairs.is_blocked(booking, current_user),
-        agreed=mine and booking.status in AGREED,
+        agreed=mine and booking.status in schedules.AGREED,
         actions=bookings.available_actions(booking, current_user),
         deadlines=deadlines,
         openings=deadlines.openings(booking),

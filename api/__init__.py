@@ -72,11 +72,11 @@ def init_app(app: Flask) -> None:
 
 def register(app: Flask) -> None:
     """The calls themselves, and what they say of themselves."""
-    from api import auth, docs, services
+    from api import admin, auth, customer, docs, professional, professionals, service_requests, services
 
     described = Documented(app, spec_kwargs={"info": {"description": docs.INTRODUCTION}})
     docs.describe(described.spec)
-    for module in (auth, services):
+    for module in (auth, services, professionals, service_requests, customer, professional, admin):
         csrf.exempt(module.bp)
         limiter.limit(tokens.PER_PLACE)(module.bp)
         limiter.limit(tokens.PER_CALLER, key_func=tokens.caller_name)(module.bp)

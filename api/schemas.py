@@ -1,5 +1,6 @@
 """What calls take and give, field by field, with an example of each for the documentation."""
 
+import functools
 from datetime import UTC
 
 from flask_babel import gettext as _
@@ -34,11 +35,14 @@ class Moment(fields.AwareDateTime):
         # fromisoformat also reads dates alone and weeks, which are no moments.
         if not isinstance(value, str) or "T" not in value.upper():
             raise ValidationError(_("Send a time with its offset, such as 2026-11-23T10:30:00+05:30."))
-        found = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return found.astimezone(UTC)
-        except OverflowError:
-            raise ValidationError(_("That time is too far away.")) from None
+        return _of_this_century(super()._deserialize(value, attr, data, **kwargs)).astimezone(UTC)
+
+
+class Day(fields.Date):
+    """A date, such as 2026-11-23."""
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        return _of_this_century(super()._deserialize(value, attr, data, **kwargs))
 
 
 class Whole(fields.Integer):
@@ -79,6 +83,13 @@ class Secret(Text):
 
 class RowId(Whole):
     """The number of a thing, as a database can hold it."""
+
+    def __init__(self, **options):
+        super().__init__(validate=validate.Range(1, 2**63 - 1), **options)
+
+
+class AskedId(fields.Integer):
+    """The same in a query, where every number is a text."""
 
     def __init__(self, **options):
         super().__init__(validate=validate.Range(1, 2**63 - 1), **options)
@@ -131,6 +142,7 @@ class Cursor(Strict):
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 
+@functools.cache
 def page_of(item: type[Schema]) -> type[Schema]:
     """A page of a list, and the cursor of the next; null on the last."""
     return Schema.from_dict(
@@ -141,3 +153,9 @@ def page_of(item: type[Schema]) -> type[Schema]:
         name=f"{item.__name__}Page",
     )
 
+
+def _of_this_century(found):
+    """Times of which the database and the clock can still speak, in any zone."""
+    if not 2000 <= found.year < 2100:
+        raise ValidationError(_("Send a time of this century."))
+    return found

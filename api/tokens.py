@@ -11,6 +11,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_limiter.util import get_remote_address
 from jwt import PyJWTError
 
+import visits
 from config import Settings
 from domain import api_keys, api_sessions
 from domain.errors import NotAuthenticated
@@ -105,6 +106,9 @@ def identify(credential: str) -> Caller:
     if credential.startswith(api_keys.PREFIX):
         key = api_keys.caller(credential)
         found = key and Caller(key.user, frozenset(key.scopes))
+        use = key and api_keys.use_of(key)
+        if use is not None:
+            visits.note_later(use)
     else:
         claims = read(credential)
         user = api_sessions.caller(claims.session_id, claims.user_id)

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import joinedload
 
-from domain import clock
+from domain import clock, waits
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
@@ -26,6 +26,8 @@ FORGOTTEN_DAYS = 30
 
 OPEN = (Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS)
 DONE = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
+# From here on the customer's door and telephone are the professional's business.
+AGREED = frozenset({*OPEN, *DONE})
 OVER = (*DONE, Status.REJECTED, Status.EXPIRED, Status.CANCELLED, Status.NO_SHOW)
 DETAILS = (joinedload(Booking.service), joinedload(Booking.customer), joinedload(Booking.pin))
 
@@ -165,6 +167,7 @@ def set_hours(professional: Professional, by: User, hours: Hours) -> None:
     if rows:
         db.session.execute(insert(WorkingHours), rows)
     db.session.expire(professional, ["hours"])
+    waits.opened(professional.id)
 
 
 def touched_by_hours(professional: Professional, hours: Hours) -> list[Booking]:
@@ -244,6 +247,7 @@ def remove_time_off(professional: Professional, by: User, time_off_id: int) -> N
     )
     if not removed.rowcount:
         raise NotFound(_("There is no such time off. You may have removed it already."))
+    waits.opened(professional.id)
 
 
 def touched_by_time_off(professional: Professional, starts_at: datetime, ends_at: datetime) -> list[Booking]:

@@ -99,6 +99,9 @@ def grow(size, cast, ids):
     sent = {"kind": "closed", "channel": "mail", "user_id": told[0], "booking_id": first, "data": note["data"]}
     sent |= {"status": "waiting", "tries": 0, "due_at": now, "subject": "", "error": "", "created_at": now}
     put(insert(OutboxMessage), [{"key": f"crowd{n}", **sent} for n in people])
+    told = {"kind": "webhook", "channel": "webhook", "webhook_id": ids["webhook_id"], "status": "sent", "tries": 0}
+    told |= {"due_at": now, "sent_at": now, "subject": "test", "error": "", "created_at": now, "data": {}}
+    put(insert(OutboxMessage), [{"key": f"webhook{n}", **told} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
     kept = {"customer_id": one["customer_id"], "created_at": now}
