@@ -82,6 +82,10 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+NO_PAGE = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class RowNumber(IntegerConverter):
@@ -239,9 +243,13 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
     def note_where_from():
         audit.came_from.set(request.remote_addr or "")
 
+    of_pages = _headers(settings)
+    # What the API answers is no page, wherever it is opened.
+    of_calls = NO_PAGE | {name: value for name, value in of_pages.items() if name == "Strict-Transport-Security"}
+
     @app.after_request
     def add_headers(response):
-        for name, value in _headers(settings).items():
+        for name, value in (of_calls if api.is_called() else of_pages).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.

@@ -4,15 +4,15 @@ A view loads what it needs and calls one verb of the domain. All else that calls
 here, and what a call says of itself becomes its documentation.
 """
 
+import gzip
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
 import flask_smorest
 import marshmallow
-from flask import Response, abort, g, request
+from flask import Response, abort, current_app, g, request
 from flask_babel import gettext as _
 
 from api import bodies, problems, tokens
@@ -22,6 +22,8 @@ from domain.errors import DomainError, NotAllowed, NotAuthenticated
 from extensions import begin_write, db, end_refused
 from models import Role, User
 
+# Of each call whose answers are kept.
+MOST_KEPT = 64
 # What is said of each refusal in the documentation.
 REFUSALS = {
     400: "The body is not sound JSON.",
@@ -85,10 +87,13 @@ class Calls(flask_smorest.Blueprint):
         late: bool = False,
         refreshes: bool = False,
         current: Callable | None = None,
+        rests_on: Callable | None = None,
         names: dict[str, str] | None = None,
     ):
         """Register a view as a call. It gets what was sent, then the path's arguments, and answers
-        an object for the schema `gives`. `example` is {"takes": ..., "gives": ...}."""
+        an object for the schema `gives`. `example` is {"takes": ..., "gives": ...}. `rests_on` reads
+        the rows from which every answer to this public question follows: while they are the same,
+        so is the answer, which is not made anew."""
         schema = gives() if isinstance(gives, type) else gives
         terms = Terms(method, roles, scope, late, refreshes, current, names or {}, schema)
         example = example or {}
@@ -114,7 +119,7 @@ class Calls(flask_smorest.Blueprint):
             if method == "GET" and schema is not None:
                 documented = self.alt_response(304, description="It is still as If-None-Match says.")(documented)
             documented = self.doc(**_said(terms, view))(documented)
-            handled = _handled(documented, terms)
+            handled = _handled(_kept(documented, rests_on) if rests_on else documented, terms)
             self.add_url_rule(rule, view.__name__, handled, methods=[method])
             return view
 
@@ -138,7 +143,7 @@ def claims() -> tokens.Claims:
 
 def tag_of(schema: marshmallow.Schema, found) -> str:
     """The ETag of a thing as its readers see it."""
-    return _digest(json.dumps(schema.dump(found), sort_keys=True, default=str))
+    return _digest(current_app.json.response(schema.dump(found)).get_data())
 
 
 # -- One call ---------------------------------------------------------------------------------
@@ -157,6 +162,32 @@ def _handled(view, terms):
 
     handle.terms = terms
     return handle
+
+
+def _kept(view, rests_on):
+    """A view whose answers are given again, as they are sent, while what they rest on is the same."""
+    kept = {}
+
+    @wraps(view)
+    def answer():
+        asked, rows = (request.query_string, request.headers.get("Accept-Encoding")), rests_on()
+        seen, content, headers = kept.get(asked, (None, b"", {}))
+        if seen != rows:
+            content, headers = _packed(view().get_data())
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+            kept[asked] = rows, content, headers
+        return Response(content, headers=headers, content_type="application/json")
+
+    return answer
+
+
+def _packed(content):
+    """As most clients take it; a smaller answer than this would not get smaller."""
+    if request.accept_encodings["gzip"]:
+        content = gzip.compress(content, mtime=0)
+        return content, {"Content-Encoding": "gzip", "ETag": f'"{_digest(content)}"'}
+    return content, {"ETag": f'"{_digest(content)}"'}
 
 
 def _answer(view, terms, path):
@@ -233,16 +264,16 @@ def _check_version(terms, path):
 def _conditional(response, terms):
     """ETag and 304 for what was read, and what was written in the form in which it is read."""
     if not terms.writes or terms.current is not None:
-        content = json.loads(response.get_data())
-        response.set_etag(_digest(json.dumps(content, sort_keys=True)))
+        if "ETag" not in response.headers:
+            response.set_etag(_digest(response.get_data()))
     response.headers["Cache-Control"] = "no-store" if terms.writes else "private, no-cache"
     if terms.roles:
         response.vary.add("Authorization")
-    return response if terms.writes else response.make_conditional(request)
+    return response.make_conditional(request) if not terms.writes and "If-None-Match" in request.headers else response
 
 
-def _digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _without_body(view):

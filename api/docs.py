@@ -3,6 +3,8 @@
 from apispec import APISpec
 from flask import Blueprint, Flask, current_app, jsonify, render_template
 
+PAGE = "/api/docs"
+
 bp = Blueprint("api_docs", __name__, url_prefix="/api")
 
 INTRODUCTION = """\

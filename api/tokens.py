@@ -1,4 +1,4 @@
-"""Who is calling: the tokens of a log-in, or the key of a script, and how often they may call."""
+"""Who is calling: the tokens of a log-in, or the key of a script."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from flask import Flask, g, request
 from flask_babel import gettext as _
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from flask_limiter.util import get_remote_address
 from jwt import PyJWTError
 
 from config import Settings
@@ -19,8 +18,6 @@ from models import User
 AUDIENCE = "doorstep-api"
 ALGORITHM = "HS256"
 CLAIMS = frozenset({"exp", "iat", "nbf", "jti", "aud", "sub", "type", "sid"})
-PER_PLACE = "1200 per minute"
-PER_CALLER = "300 per minute"
 
 _manager = JWTManager()
 
@@ -114,9 +111,3 @@ def identify(credential: str) -> Caller:
     # What the house asks of the person who is logged in, such as their language, it asks of this one.
     g._login_user = found.user
     return found
-
-
-def caller_name() -> str:
-    """For counting calls: whoever holds the credential that was sent, or else the place."""
-    sent = request.headers.get("Authorization")
-    return hashlib.sha256(sent.encode()).hexdigest() if sent else get_remote_address()
