@@ -29,7 +29,7 @@ from domain import (
     users,
 )
 from domain.paging import keyset
-from domain.transitions import BLOCKING, IN_TOUCH, rule_for
+from domain.transitions import IN_TOUCH, rule_for
 from extensions import db, settings
 from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals, status_of
 from forms_lifecycle import EVERY
@@ -90,7 +90,7 @@ HARM = ("reject", "expire", "cancel", "no_show")
 def dashboard():
     mine = bookings.visible_to(current_user).options(*_CARD)
     live = db.session.scalars(
-        mine.where(_is_live()).order_by(Booking.starts_at, Booking.id).limit(MOST_ON_DASHBOARD)
+        mine.where(bookings.is_live()).order_by(Booking.starts_at, Booking.id).limit(MOST_ON_DASHBOARD)
     ).all()
     accepted = [one for one in live if one.status is Status.ACCEPTED]
     return render_template(
@@ -115,16 +115,10 @@ def my_bookings():
     mine = bookings.visible_to(current_user).options(*_CARD)
     direction = "asc" if shown == "upcoming" else "desc"
     if shown != "all":
-        mine = mine.where(_is_live() if shown == "upcoming" else ~_is_live())
+        mine = mine.where(bookings.is_live() if shown == "upcoming" else ~bookings.is_live())
     page = keyset(mine, [(Booking.starts_at, direction), (Booking.id, direction)], request.args.get("after"))
     other_times = proposals.open_of(page.items)
     return render_template("customer/bookings.html", page=page, shown=shown, other_times=other_times)
-
-
-def _is_live():
-    """Still to come or under way; a request whose deadline has passed is neither."""
-    unanswered = and_(Booking.status == Status.PENDING, Booking.respond_by > clock.now())
-    return or_(Booking.status.in_(BLOCKING - {Status.PENDING}), unanswered)
 
 
 def _is_to_finish():

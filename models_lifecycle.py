@@ -189,3 +189,7 @@ class BlockedPair(db.Model):
     professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), index=True)
     by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+# Those with whom a professional does not meet again, read once for all that is on offer to them.
+Professional.apart = relationship(BlockedPair, viewonly=True)

@@ -48,8 +48,6 @@ REQUESTS_ON_DASHBOARD = 5
 UPCOMING_ON_DASHBOARD = 5
 CALENDAR_DAYS = 14
 MOST_OTHER_TIMES = 20
-# From here on the customer's door and telephone are the professional's business.
-AGREED = frozenset({*schedules.OPEN, *schedules.DONE})
 
 
 # -- The day ----------------------------------------------------------------------------------
@@ -322,22 +320,16 @@ def _job_page(booking_id, **submitted):
         "service_professional/job.html",
         booking=booking,
         mine=mine,
-        story=_story(booking),
+        story=schedules.story(booking),
         last_of_mine=next((one.verb for one in reversed(booking.events) if one.actor_id == current_user.id), None),
         blocked=mine and blocked_pairs.is_blocked(booking, current_user),
-        agreed=mine and booking.status in AGREED,
+        agreed=mine and booking.status in schedules.AGREED,
         actions=bookings.available_actions(booking, current_user),
         deadlines=deadlines,
         openings=deadlines.openings(booking),
         rework_id=disputes.rework_of(booking),
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
     )
-
-
-def _story(booking):
-    """What happened since this professional was asked: what went before concerns others."""
-    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
-    return booking.events[asked[-1] :] if asked else booking.events
 
 
 def _requests(after=None, size=20):

@@ -20,7 +20,7 @@ PREFIX = "/api"
 def is_called() -> bool:
     """Whether the request of the moment is one of the API; what people read about it is a page."""
     path = request.path
-    return path.startswith(f"{PREFIX}/") and path != docs.PAGE or path == PREFIX
+    return path == PREFIX or (path.startswith(f"{PREFIX}/") and path != docs.PAGE)
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -41,6 +41,9 @@ class Documented(Api):
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self):
+        pass
+
+    def _register_pagination_header(self):
         pass
 
 
@@ -76,11 +79,11 @@ def init_app(app: Flask) -> None:
 
 def register(app: Flask) -> None:
     """The calls themselves, and what they say of themselves."""
-    from api import auth, services
+    from api import admin, auth, customer, professional, professionals, service_requests, services
 
     described = Documented(app, spec_kwargs={"info": {"description": docs.INTRODUCTION}})
     docs.describe(described.spec)
-    for module in (auth, services):
+    for module in (auth, services, professionals, service_requests, customer, professional, admin):
         csrf.exempt(module.bp)
         described.register_blueprint(module.bp, url_prefix=PREFIX)
     docs.init_app(app, described)

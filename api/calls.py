@@ -89,11 +89,12 @@ class Calls(flask_smorest.Blueprint):
         current: Callable | None = None,
         rests_on: Callable | None = None,
         names: dict[str, str] | None = None,
+        content_type: str | None = None,
     ):
         """Register a view as a call. It gets what was sent, then the path's arguments, and answers
-        an object for the schema `gives`. `example` is {"takes": ..., "gives": ...}. `rests_on` reads
-        the rows from which every answer to this public question follows: while they are the same,
-        so is the answer, which is not made anew."""
+        an object for the schema `gives`, or else a file of the `content_type`. `example` is
+        {"takes": ..., "gives": ...}. `rests_on` reads the rows from which every answer to this public
+        question follows: while they are the same, so is the answer, which is not made anew."""
         schema = gives() if isinstance(gives, type) else gives
         terms = Terms(method, roles, scope, late, refreshes, current, names or {}, schema)
         example = example or {}
@@ -104,11 +105,12 @@ class Calls(flask_smorest.Blueprint):
                 documented = self.arguments(query, location="query")(documented)
             if method in ("POST", "PUT"):
                 body = takes or Nothing
-                documented = self.arguments(body, required=takes is not None, example=example.get("takes"))(
+                documented = self.arguments(body, required=_must_be_sent(body), example=example.get("takes"))(
                     documented if takes else _without_body(documented)
                 )
             headers = RATE_HEADERS | (ETAG if schema is not None and method in ("GET", "PUT") else {})
-            documented = self.response(status, schema, example=example.get("gives"), headers=headers)(documented)
+            told = {"content_type": content_type, "example": example.get("gives"), "headers": headers}
+            documented = self.response(status, schema or _file(content_type), **told)(documented)
             for refusal in _refusals(terms, rule, takes, query):
                 documented = self.alt_response(
                     refusal,
@@ -263,10 +265,10 @@ def _check_version(terms, path):
 
 def _conditional(response, terms):
     """ETag and 304 for what was read, and what was written in the form in which it is read."""
-    if not terms.writes or terms.current is not None:
-        if "ETag" not in response.headers:
-            response.set_etag(_digest(response.get_data()))
-    response.headers["Cache-Control"] = "no-store" if terms.writes else "private, no-cache"
+    read = terms.schema is not None and (not terms.writes or terms.current is not None)
+    if read and "ETag" not in response.headers:
+        response.set_etag(_digest(response.get_data()))
+    response.headers["Cache-Control"] = "no-store" if terms.writes or terms.schema is None else "private, no-cache"
     if terms.roles:
         response.vary.add("Authorization")
     return response.make_conditional(request) if not terms.writes and "If-None-Match" in request.headers else response
@@ -274,6 +276,15 @@ def _conditional(response, terms):
 
 def _digest(content):
     return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _must_be_sent(body):
+    """Whether a call makes no sense without a body."""
+    return any(field.required for field in (body() if isinstance(body, type) else body).fields.values())
+
+
+def _file(content_type):
+    return content_type and {"type": "string", "format": "binary"}
 
 
 def _without_body(view):
@@ -297,7 +308,7 @@ def _refusals(terms, rule, takes, query):
         yield from (401, 403)
     if "<" in rule:
         yield 404
-    if terms.writes:
+    if terms.writes or terms.schema is None:
         yield 409
     if terms.current is not None:
         yield 412

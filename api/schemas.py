@@ -1,5 +1,6 @@
 """What calls take and give, field by field, with an example of each for the documentation."""
 
+import functools
 from datetime import UTC
 
 from flask_babel import gettext as _
@@ -131,6 +132,7 @@ class Cursor(Strict):
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 
+@functools.cache
 def page_of(item: type[Schema]) -> type[Schema]:
     """A page of a list, and the cursor of the next; null on the last."""
     return Schema.from_dict(

@@ -32,23 +32,37 @@ def shift(booking: Booking, by: User, starts_at: datetime) -> None:
     tell(told, "moved", booking, by.name)
 
 
-def edit(booking: Booking, by: User, remarks: str, address_id: int) -> None:
-    """Change remarks and address; once accepted only the address, and only within its PIN code."""
+def edit(booking: Booking, by: User, remarks: str | None = None, address_id: int | None = None) -> None:
+    """Change remarks and address, or what is given of them; once accepted only the address, and only
+    within its PIN code."""
     rule = rule_for("edit", booking, by)
-    connection = db.session.connection()
-    address = standings.address(connection, by, address_id)
-    pending = booking.status is Status.PENDING
-    if address.pincode != booking.pincode:
-        if not pending or booking.professional_id is None:
-            raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
-        standings.check_reach(
-            standings.what_is_offered(connection, booking.service_id, booking.professional_id), address
-        )
-        _check_way(connection, booking, address, booking.starts_at)
-    remarks = requests.checked_remarks(remarks) if pending else booking.remarks
-    move(booking, rule, by, address_line=address.line, pincode=address.pincode, remarks=remarks)
+    changes = {}
+    if remarks is not None:
+        changes["remarks"] = _changed_remarks(booking, remarks)
+    if address_id is not None:
+        changes |= _changed_address(booking, by, address_id)
+    move(booking, rule, by, **changes)
     if booking.professional_id:
         tell([booking.professional_id], "edited", booking, by.name)
+
+
+def _changed_remarks(booking, remarks):
+    remarks = requests.checked_remarks(remarks)
+    if booking.status is not Status.PENDING and remarks != booking.remarks:
+        raise Invalid(_("The booking is accepted, so the remarks stay as they are."), "remarks")
+    return remarks
+
+
+def _changed_address(booking, by, address_id):
+    connection = db.session.connection()
+    address = standings.address(connection, by, address_id)
+    if address.pincode != booking.pincode:
+        if booking.status is not Status.PENDING or booking.professional_id is None:
+            raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
+        offered = standings.what_is_offered(connection, booking.service_id, booking.professional_id)
+        standings.check_reach(offered, address)
+        _check_way(connection, booking, address, booking.starts_at)
+    return {"address_line": address.line, "pincode": address.pincode}
 
 
 def _check_time(connection, by, booking, starts_at, ends_at):

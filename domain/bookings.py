@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, exists, false, or_, select, update
+from sqlalchemy import Select, and_, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from domain import audit, availability, cascades, clock, matching, offers, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import (
+    BLOCKING,
     TO_CLOSE,
     UNANSWERED,
     Party,
@@ -45,10 +46,8 @@ def visible_to(user: User) -> Select:
     if user.role is Role.CUSTOMER:
         return select(Booking).where(Booking.customer_id == user.id)
     if user.role is Role.PROFESSIONAL:
-        offered = exists().where(
-            BookingOffer.booking_id == Booking.id, BookingOffer.professional_id == user.id
-        )
-        return select(Booking).where(or_(Booking.professional_id == user.id, offered))
+        offered = select(BookingOffer.booking_id).where(BookingOffer.professional_id == user.id)
+        return select(Booking).where(or_(Booking.professional_id == user.id, Booking.id.in_(offered)))
     return select(Booking).where(false())
 
 
@@ -67,6 +66,12 @@ def get(booking_id: int, user: User) -> Booking:
     if booking is None:
         raise NotFound(_("There is no such booking, or it is not yours."))
     return booking
+
+
+def is_live():
+    """The condition that it is still to come or under way; a request whose deadline has passed is neither."""
+    unanswered = and_(Booking.status == Status.PENDING, Booking.respond_by > clock.now())
+    return or_(Booking.status.in_(BLOCKING - {Status.PENDING}), unanswered)
 
 
 def id_of_reference(reference: str) -> int | None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from domain import bookings, clock, people, places
 from domain.errors import NotFound
-from domain.paging import Page, keyset
+from domain.paging import SIZE, Page, keyset
 from extensions import db, settings
 from models import (
     Booking,
@@ -35,6 +35,15 @@ LONGEST_QUERY = 100
 CITY_KM = 25
 FEWEST_PHONE_DIGITS = 4
 AGREED = (Status.ACCEPTED, Status.EN_ROUTE)
+# A query for each kind, however many bookings.
+WHOLE = (
+    joinedload(Booking.review),
+    joinedload(Booking.dispute),
+    selectinload(Booking.lines),
+    selectinload(Booking.events).joinedload(BookingEvent.actor),
+    selectinload(Booking.offers),
+    selectinload(Booking.proposals),
+)
 
 
 # -- Search -----------------------------------------------------------------------------------
@@ -128,12 +137,25 @@ class Wanted:
     locked: bool = False
 
 
-def booking_page(wanted: Wanted, by: User, after: str | None = None) -> Page:
-    """A page of bookings: the newest first, or by the visit when days or one person are given."""
+def booking_page(
+    wanted: Wanted, by: User, after: str | None = None, size: int = SIZE, whole: bool = False
+) -> Page:
+    """A page of bookings: the newest first, or by the visit when days or one person are given.
+
+    `whole` has each with all that it takes to tell its story and who can do what with it.
+    """
     found = _with_people(bookings.visible_to(by)).where(*_conditions(wanted))
+    if whole:
+        found = found.options(*WHOLE)
     if wanted.first or wanted.last or wanted.customer_id or _number(wanted.professional):
-        return keyset(found, [(Booking.starts_at, "desc"), (Booking.id, "desc")], after)
-    return keyset(found, [(Booking.id, "desc")], after)
+        return keyset(found, [(Booking.starts_at, "desc"), (Booking.id, "desc")], after, size)
+    return keyset(found, [(Booking.id, "desc")], after, size)
+
+
+def live_page(customer: User, after: str | None = None, size: int = SIZE) -> Page:
+    """A page of what a customer has ahead or under way, whole, the next first."""
+    found = _with_people(bookings.visible_to(customer)).where(bookings.is_live()).options(*WHOLE)
+    return keyset(found, [(Booking.starts_at, "asc"), (Booking.id, "asc")], after, size)
 
 
 def bookings_of(user: User, by: User, most: int = MOST_FOUND) -> list[Booking]:

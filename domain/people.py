@@ -11,7 +11,7 @@ from sqlalchemy import and_, false, or_, select, true, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from domain.errors import NotFound
-from domain.paging import Page, keyset
+from domain.paging import SIZE, Page, keyset
 from extensions import db, settings
 from models import Address, Approval, LaterName, Offering, Professional, Role, User
 
@@ -54,7 +54,13 @@ def like(text: str, most: int) -> list[User]:
     )
 
 
-def page(role: Role | None = None, state: State | None = None, text: str = "", after: str | None = None) -> Page:
+def page(
+    role: Role | None = None,
+    state: State | None = None,
+    text: str = "",
+    after: str | None = None,
+    size: int = SIZE,
+) -> Page:
     """A page of accounts, newest first."""
     found = select(User).options(joinedload(User.professional))
     if role:
@@ -69,7 +75,7 @@ def page(role: Role | None = None, state: State | None = None, text: str = "", a
     if text:
         numbers = [begins(User.phone, number) for number in _as_phone(text)]
         found = found.where(or_(named(text), begins(User.email, text), *numbers))
-    return keyset(found, [(User.id, "desc")], after)
+    return keyset(found, [(User.id, "desc")], after, size)
 
 
 def get(user_id: int) -> User:

@@ -14,7 +14,7 @@ from domain import clock
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
-from models import Booking, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
+from models import Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_RANGES = 3
@@ -26,6 +26,8 @@ FORGOTTEN_DAYS = 30
 
 OPEN = (Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS)
 DONE = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
+# From here on the customer's door and telephone are the professional's business.
+AGREED = frozenset({*OPEN, *DONE})
 OVER = (*DONE, Status.REJECTED, Status.EXPIRED, Status.CANCELLED, Status.NO_SHOW)
 DETAILS = (joinedload(Booking.service), joinedload(Booking.customer), joinedload(Booking.pin))
 
@@ -133,6 +135,12 @@ def upcoming(professional_id: int) -> list[Booking]:
             .order_by(Booking.starts_at, Booking.id)
         )
     )
+
+
+def story(booking: Booking) -> list[BookingEvent]:
+    """What happened since the professional was asked: what went before concerns others."""
+    asked = [number for number, event in enumerate(booking.events) if event.verb == "cascade"]
+    return booking.events[asked[-1] :] if asked else booking.events
 
 
 # -- Working hours ----------------------------------------------------------------------------

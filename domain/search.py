@@ -110,10 +110,15 @@ def read(args: Mapping[str, str]) -> Filters:
     return asked
 
 
-def find(asked: Filters, without: frozenset[int] = frozenset()) -> Results:
+def find(
+    asked: Filters, without: frozenset[int] = frozenset(), service=None, size: int = paging.SIZE
+) -> Results:
     """The professionals that fit, a page of them; none of those `without`, whom the reader does not
-    meet. What cannot be found is added to the errors."""
-    if asked.service and asked.service.isprintable():
+    meet. `service` is the row of the catalogue that was asked for, where it is known already. What
+    cannot be found is added to the errors."""
+    if service is not None:
+        found = [service]
+    elif asked.service and asked.service.isprintable():
         found = catalogue.with_siblings(asked.service)
     else:
         found = catalogue.matching(asked.words) if asked.words else []
@@ -122,9 +127,8 @@ def find(asked: Filters, without: frozenset[int] = frozenset()) -> Results:
         asked.errors["near"] = _("We do not know that PIN code or city. Check it, or try a bigger place nearby.")
     if not found or asked.errors:
         return Results(found[0] if found else None, tuple(found[1:]), place)
-    service = found[0]
-    hits, cursor = _page(asked, service, place, without)
-    return Results(service, tuple(found[1:]), place, tuple(hits), cursor)
+    hits, cursor = _page(asked, found[0], place, without, size)
+    return Results(found[0], tuple(found[1:]), place, tuple(hits), cursor)
 
 
 def count_near(place: Place, radius_km: float) -> int:
@@ -146,7 +150,7 @@ def window(day: date, part: str) -> tuple[datetime, datetime]:
     return _moment(day, opens), _moment(day, closes)
 
 
-def _page(asked, service, place, without):
+def _page(asked, service, place, without, most):
     """The hits, and the cursor of what follows them."""
     keys = _keys(asked.sort, place is not None)
     values = {"service": service.id, "base_price": service.base_price}
@@ -175,7 +179,7 @@ def _page(asked, service, place, without):
         bool(asked.after),
         bool(without),
     )
-    size = LOOKED_AT if asked.day is not None else paging.SIZE
+    size = LOOKED_AT if asked.day is not None else most
     rows = db.session.connection().execute(statement, {**values, "size": size + 1}).all()
     scanned, more = rows[:size], len(rows) > size
     if asked.day is None:
@@ -186,7 +190,7 @@ def _page(asked, service, place, without):
             dict.fromkeys((row.id for row in scanned), service.duration_minutes), opens, closes, place
         )
         free = [row for row in scanned if row.id in slots]
-        shown = free[: paging.SIZE]
+        shown = free[:most]
         if len(free) > len(shown):
             scanned, more = shown, True
     cursor = paging.encode([getattr(scanned[-1], f"key_{n}") for n in range(len(keys))]) if more else None

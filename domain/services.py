@@ -8,7 +8,7 @@ import unicodedata
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager, joinedload
 
@@ -53,6 +53,15 @@ def service(service_id: int) -> Service:
     found = db.session.scalar(select(Service).where(Service.id == service_id).options(joinedload(Service.category)))
     if found is None:
         raise NotFound(_("There is no such service."))
+    return found
+
+
+def category_named(text: str) -> Category:
+    """A category by its name or by its word in addresses. Raises Invalid."""
+    text = " ".join(text.split()).lower()
+    found = db.session.scalar(select(Category).where(or_(func.lower(Category.name) == text, Category.slug == text)))
+    if found is None:
+        raise Invalid(_("Choose a category of the list."), "category_id")
     return found
 
 
@@ -196,6 +205,13 @@ def delete_service(one: Service, by: User) -> None:
             )
         )
     _delete(one, by, "delete_service", "service")
+
+
+def remove_service(one: Service, by: User) -> None:
+    """Take a service off the site: deleted if nobody ever used it, and else retired."""
+    used = or_(exists().where(Booking.service_id == one.id), exists().where(Offering.service_id == one.id))
+    remove = retire_service if db.session.scalar(select(used)) else delete_service
+    remove(one, by)
 
 
 # -- Small print ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, blocked_pairs, clock, deadlines, notifications, waits
+from domain import availability, clock, deadlines, notifications, waits
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -299,10 +299,10 @@ def _check_unanswered(rule, booking, user):
 
 def _check_accept(rule, booking, user):
     _check_reject(rule, booking, user)
-    # Whoever does not want to meet the other again, the professional is not told.
-    if rule.by is Party.OFFERED and blocked_pairs.apart(booking.customer_id, user.id):
-        raise _gone()
     professional = db.session.get(Professional, user.id)
+    # Whoever does not want to meet the other again, the professional is not told.
+    if rule.by is Party.OFFERED and any(pair.customer_id == booking.customer_id for pair in professional.apart):
+        raise _gone()
     if professional.approval is not Approval.APPROVED:
         raise NotAllowed(_("You can accept requests once your profile is approved."))
 

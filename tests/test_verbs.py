@@ -145,7 +145,7 @@ def form_of(verb, scene):
     """What a person would send, such that nothing of it is at fault."""
     later = (scene.booking.starts_at + timedelta(hours=4)).isoformat()
     return {
-        "edit": {"address_id": scene.booking.customer.addresses[0].id, "remarks": "Ring twice."},
+        "edit": {"address_id": scene.booking.customer.addresses[0].id},
         "move": {"starts_at": later},
         "propose": {"starts_at": later},
         "dispute": {"words": WORDS},

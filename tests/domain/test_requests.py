@@ -399,12 +399,23 @@ def test_once_accepted_only_the_address_changes_and_only_within_its_pin(ask, cus
     booking = ask(remarks="Ring once")
     bookings.accept(booking, professional)
     other_door = factories.address(customer, line="14, 3rd Cross")
-    amendments.edit(booking, customer, "Ring twice", other_door.id)
+    amendments.edit(booking, customer, "Ring once", other_door.id)
     assert (booking.remarks, booking.address_line) == ("Ring once", "14, 3rd Cross")
+    with pytest.raises(Invalid) as refusal:
+        amendments.edit(booking, customer, "Ring twice")
+    assert refusal.value.field == "remarks"
     near = factories.address(customer, pincode=factories.NEAR_PIN)
     with pytest.raises(Invalid) as refusal:
-        amendments.edit(booking, customer, "", near.id)
+        amendments.edit(booking, customer, address_id=near.id)
     assert refusal.value.field == "address_id"
+
+
+def test_what_is_not_given_stays_as_it_is(ask, customer):
+    near = factories.address(customer, pincode=factories.NEAR_PIN, line="4, Park Road")
+    booking = ask(remarks="Ring once")
+    amendments.edit(booking, customer, address_id=near.id)
+    amendments.edit(booking, customer, "Ring twice")
+    assert (booking.remarks, booking.address_line) == ("Ring twice", "4, Park Road")
 
 
 def test_the_address_cannot_move_out_of_reach(ask, customer):
