@@ -193,6 +193,8 @@ def change_service(sent, service_id):
     """
     one = services.service(service_id)
     services.edit_service(one, caller(), **_values(sent))
+    # Its category may be another.
+    db.session.refresh(one)
     return _as_listed(one)
 
 

@@ -116,18 +116,19 @@ def changed(booking_id: int) -> dict:
 def brief(booking: Booking, by: User) -> dict:
     """For BriefBooking: what this person may see of it without its story."""
     mine, agreed, in_touch = _sight(booking, by)
-    actions = mine or bookings.available_actions(booking, by)
+    professional = booking.professional if mine else None
+    concerned = mine or bookings.available_actions(booking, by)
     return {
         "id": booking.id,
         "reference": booking.reference,
         "status": booking.shown_status,
         "service": booking.service,
-        "professional": booking.professional and mine and _person(booking.professional.user, by, in_touch),
+        "professional": professional and _person(professional.user, by, in_touch),
         "customer": _person(booking.customer, by, in_touch) if mine else None,
         "starts_at": booking.starts_at,
         "ends_at": booking.ends_at,
         "address": {"line1": booking.address_line if agreed else None, "pincode": booking.pincode},
-        "remarks": booking.remarks if actions else None,
+        "remarks": booking.remarks if concerned else None,
     }
 
 

@@ -19,7 +19,7 @@ NAMES = {"near": "pincode", "radius": "radius_km", "rating": "min_rating", "day"
 
 
 class Wanted(schemas.Cursor):
-    service_id = schemas.RowId(required=True, metadata={"description": "The service that they are to offer."})
+    service_id = schemas.AskedId(required=True, metadata={"description": "The service that they are to offer."})
     pincode = schemas.Text(12, metadata={"description": "Where the work is.", "example": "560001"})
     radius_km = fields.Float(
         validate=validate.Range(1, places.MAX_RADIUS),
@@ -70,7 +70,7 @@ class Profile(schemas.Schema):
 
 
 class Asked(schemas.Strict):
-    service_id = schemas.RowId(required=True)
+    service_id = schemas.AskedId(required=True)
     first = fields.Date(data_key="from", metadata={"description": "The first date; today unless told."})
     days = fields.Integer(load_default=USUAL_DAYS, validate=validate.Range(1, MOST_DAYS))
 

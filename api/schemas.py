@@ -85,6 +85,13 @@ class RowId(Whole):
         super().__init__(validate=validate.Range(1, 2**63 - 1), **options)
 
 
+class AskedId(fields.Integer):
+    """The same in a query, where every number is a text."""
+
+    def __init__(self, **options):
+        super().__init__(validate=validate.Range(1, 2**63 - 1), **options)
+
+
 class Money(Schema):
     """An amount of money in minor units: 34900 INR are 349 rupees."""
 

@@ -42,8 +42,19 @@ LINES = {"forms.py": 600, "models.py": 1000}
 MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
-PUBLIC_BLUEPRINTS = {"public", "security", "auth"}
+PUBLIC_BLUEPRINTS = {"public", "security", "auth", "api_docs"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
+# A call of the API says itself to which roles it answers; these answer to anybody.
+PUBLIC_CALLS = {
+    "api_auth.login",
+    "api_auth.refresh",
+    "api_auth.register",
+    "api_professionals.professional",
+    "api_professionals.professionals",
+    "api_professionals.slots",
+    "api_services.service",
+    "api_services.services",
+}
 GATED_BLUEPRINTS = {
     "account",
     "admin",
@@ -243,8 +254,19 @@ def test_every_endpoint_is_gated_or_public_by_name(site):
         for rule in site.url_map.iter_rules()
         if rule.endpoint not in PUBLIC_ENDPOINTS
         and rule.endpoint.split(".")[0] not in PUBLIC_BLUEPRINTS | GATED_BLUEPRINTS
+        and not hasattr(site.view_functions[rule.endpoint], "terms")
     ]
     assert not strangers
+
+
+def test_every_call_names_its_roles_or_is_public_by_name(site):
+    terms = {endpoint: view.terms for endpoint, view in site.view_functions.items() if hasattr(view, "terms")}
+    assert {endpoint for endpoint, those in terms.items() if not those.roles} == PUBLIC_CALLS
+
+
+def test_every_call_with_a_role_has_a_scope_or_needs_a_log_in(site):
+    terms = {endpoint: view.terms for endpoint, view in site.view_functions.items() if hasattr(view, "terms")}
+    assert {endpoint for endpoint, those in terms.items() if those.roles and not those.scope} == {"api_auth.logout"}
 
 
 def test_every_role_has_a_blueprint_behind_a_gate(app):

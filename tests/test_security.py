@@ -45,6 +45,9 @@ def test_no_unsafe_request_works_without_the_token(app, as_, customer, professio
         # A mail program has no token; the address itself is the proof (RFC 8058).
         if rule.endpoint == "public.unsubscribe":
             continue
+        # A call of the API reads no cookie, so nobody's browser can be made to send one.
+        if hasattr(app.view_functions[rule.endpoint], "terms"):
+            continue
         for method in rule.methods - set(SAFE_METHODS):
             path = re.sub(r"<[^>]+>", "1", rule.rule)
             for client in clients:
