@@ -121,6 +121,9 @@ class Calls(flask_smorest.Blueprint):
             if method == "GET" and schema is not None:
                 documented = self.alt_response(304, description="It is still as If-None-Match says.")(documented)
             documented = self.doc(**_said(terms, view))(documented)
+            # doc() would put them in the place of the parameters that are there.
+            taken = documented._apidoc.setdefault("arguments", {"parameters": []})
+            taken["parameters"].extend(_headers_taken(terms))
             handled = _handled(_kept(documented, rests_on) if rests_on else documented, terms)
             self.add_url_rule(rule, view.__name__, handled, methods=[method])
             return view
@@ -326,16 +329,16 @@ def _said(terms, view):
         about.append(f"For: {who}." + (f" Scope of a key: `{terms.scope}`." if terms.scope else " Not with a key."))
     else:
         said["security"] = []
-    said["description"] = " ".join(about)
-    headers = []
+    return {**said, "description": " ".join(about)}
+
+
+def _headers_taken(terms):
     if terms.method == "POST":
-        headers.append(_header("Idempotency-Key", "The same key with the same call gets the first answer again."))
+        yield _header("Idempotency-Key", "The same key with the same call gets the first answer again.")
     if terms.current is not None:
-        headers.append(_header("If-Match", "Change it only if it is still of this version."))
+        yield _header("If-Match", "Change it only if it is still of this version.")
     if terms.method == "GET" and terms.schema is not None:
-        headers.append(_header("If-None-Match", "Answer 304 if it is still of this version."))
-    said["parameters"] = headers
-    return said
+        yield _header("If-None-Match", "Answer 304 if it is still of this version.")
 
 
 def _header(name, description):
