@@ -54,7 +54,7 @@ class Reference:
 
 
 def read(spec: dict) -> Reference:
-    found = {tag["name"]: Group(_anchor(tag["name"]), tag["name"], tag["description"], []) for tag in spec["tags"]}
+    found = {tag["name"]: Group(_anchor("about", tag["name"]), tag["name"], tag["description"], []) for tag in spec["tags"]}
     for path, operations in spec["paths"].items():
         shared = operations.get("parameters", [])
         for method, operation in operations.items():
@@ -68,7 +68,7 @@ def _call(spec, path, method, operation, shared):
     answer = next(iter(operation["responses"][status].get("content", {}).values()), {}).get("example")
     parameters = [_field(one["name"], one["in"], one["schema"], one) for one in [*shared, *operation["parameters"]]]
     return Call(
-        anchor=_anchor(operation["operationId"]),
+        anchor=_anchor("call", operation["operationId"]),
         method=method.upper(),
         path=path,
         summary=operation["summary"],
@@ -156,5 +156,5 @@ def _pretty(value):
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _anchor(name):
-    return name.lower().replace("_", "-").replace(" ", "-")
+def _anchor(kind, name):
+    return f"{kind}-{name}".lower().replace("_", "-").replace(" ", "-")
