@@ -3,6 +3,8 @@
 VENV := .venv
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
+# One worker more than there are cores: some tests wait for minutes until a real clock goes on.
+WAITING := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 QUICK := not slow and not race and not browser
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
@@ -15,13 +17,13 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 
 check: lint test browser-installed  ## everything that must hold before a change is merged
 	$(VENV)/bin/pytest -q -m race
-	$(VENV)/bin/pytest -q -n auto -m "(slow or browser) and not race"
-	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "not browser"
-	@echo "The benchmarks print what this machine does now; a figure is no reason to refuse a change."
-	-$(VENV)/bin/python -m benchmarks.search --quick
-	-$(VENV)/bin/python -m benchmarks.booking --quick
-	-$(VENV)/bin/python -m benchmarks.slots --quick
-	-$(VENV)/bin/python -m benchmarks.export --quick
+	$(VENV)/bin/pytest -q -n $(WAITING) -m "(slow or browser) and not race"
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n $(WAITING) -m "not browser"
+	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
+	$(VENV)/bin/python -m benchmarks.search --quick
+	$(VENV)/bin/python -m benchmarks.booking --quick
+	$(VENV)/bin/python -m benchmarks.slots --quick
+	$(VENV)/bin/python -m benchmarks.export --quick
 
 browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
 	$(VENV)/bin/pytest -q -m browser

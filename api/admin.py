@@ -77,8 +77,8 @@ class Filters(schemas.Strict):
     """Which bookings: every one unless told. Days are those of the start."""
 
     statuses = fields.List(fields.Enum(Status, by_value=True), validate=validate.Length(max=len(Status)))
-    first = fields.Date()
-    last = fields.Date()
+    first = schemas.Day()
+    last = schemas.Day()
     professional = schemas.Text(254, metadata={"description": "A mail address, a whole name or an id."})
     service_id = schemas.RowId()
 
@@ -218,8 +218,7 @@ def remove_service(service_id):
     takes=ExportWish,
     gives=ExportAsked,
     status=202,
-    names={"first": "filters.first", "last": "filters.last", "service": "filters.service_id"}
-    | {"professional": "filters.professional"},
+    names={"last": "filters.last", "professional": "filters.professional", "service": "filters.service_id"},
     example={"takes": {"filters": {"statuses": ["closed"], "first": "2026-11-01", "last": "2026-11-30"}}},
 )
 def export_csv(sent):

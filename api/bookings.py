@@ -139,7 +139,7 @@ def whole(booking: Booking, by: User) -> dict:
         **brief(booking, by),
         "price": {"lines": booking.lines if mine else [], "total": booking.total},
         "allowed_actions": bookings.available_actions(booking, by),
-        "events": _events(booking, by) if mine else [],
+        "events": list(_events(booking, by)) if mine else [],
     }
     if code := bookings.start_code(booking, by):
         told["start_code"] = code

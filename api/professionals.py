@@ -71,7 +71,7 @@ class Profile(schemas.Schema):
 
 class Asked(schemas.Strict):
     service_id = schemas.AskedId(required=True)
-    first = fields.Date(data_key="from", metadata={"description": "The first date; today unless told."})
+    first = schemas.Day(data_key="from", metadata={"description": "The first date; today unless told."})
     days = fields.Integer(load_default=USUAL_DAYS, validate=validate.Range(1, MOST_DAYS))
 
 
@@ -95,7 +95,8 @@ def professionals(wanted):
         raise Invalid(_("There is no such service."), "service_id")
     asked = search.read(_filters(wanted))
     results = search.find(asked, service=service, size=wanted["limit"])
-    for name, message in asked.errors.items():
+    if asked.errors:
+        name, message = next(iter(asked.errors.items()))
         raise Invalid(message, NAMES.get(name, name))
     return {"items": results.hits, "next_cursor": results.next_cursor}
 

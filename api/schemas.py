@@ -35,11 +35,14 @@ class Moment(fields.AwareDateTime):
         # fromisoformat also reads dates alone and weeks, which are no moments.
         if not isinstance(value, str) or "T" not in value.upper():
             raise ValidationError(_("Send a time with its offset, such as 2026-11-23T10:30:00+05:30."))
-        found = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return found.astimezone(UTC)
-        except OverflowError:
-            raise ValidationError(_("That time is too far away.")) from None
+        return _of_this_century(super()._deserialize(value, attr, data, **kwargs)).astimezone(UTC)
+
+
+class Day(fields.Date):
+    """A date, such as 2026-11-23."""
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        return _of_this_century(super()._deserialize(value, attr, data, **kwargs))
 
 
 class Whole(fields.Integer):
@@ -150,3 +153,9 @@ def page_of(item: type[Schema]) -> type[Schema]:
         name=f"{item.__name__}Page",
     )
 
+
+def _of_this_century(found):
+    """Times of which the database and the clock can still speak, in any zone."""
+    if not 2000 <= found.year < 2100:
+        raise ValidationError(_("Send a time of this century."))
+    return found

@@ -218,6 +218,7 @@ def test_one_key_asks_once(program, refused):
     [
         ("filters.statuses.0", {"statuses": ["odd"]}),
         ("filters.first", {"first": "yesterday"}),
+        ("filters.last", {"last": "9999-12-31"}),
         ("filters.last", {"first": "2026-11-02", "last": "2026-11-01"}),
         ("filters.professional", {"professional": "Nobody"}),
         ("filters.service_id", {"service_id": 10**6}),

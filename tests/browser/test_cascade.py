@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests import factories
 from tests.browser.conftest import log_in
+from tests.browser.visitor import WAYS
 from tests.conftest import MONDAY
 from tests.factories import CITY_PIN
 
@@ -17,8 +18,7 @@ FIRST, SECOND, CUSTOMER = "Ravi Kumar", "Sana Sheikh", "Meera Pillai"
 SERVICE = "Tap repair"
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [390, 1280])
+@WAYS
 def test_a_declined_request_goes_on_to_the_second(new_site, visit, width, javascript):
     site = new_site(people)
     first, second, customer = (visit(site, width=width, javascript=javascript) for _ in range(3))

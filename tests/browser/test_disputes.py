@@ -13,6 +13,7 @@ from extensions import db
 from models import Booking, PaymentMethod, Status
 from tests import factories
 from tests.browser.conftest import log_in
+from tests.browser.visitor import WAYS
 from tests.conftest import MONDAY
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300)]
@@ -20,7 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300
 WORDS = "The tap still drips, and one tile is broken."
 ANSWER = "It was dry when I left, and the tile was broken before."
 SIZES = pytest.mark.parametrize("width", [390, 1280])
-SCRIPTS = pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
 
 
 def people():
@@ -39,8 +39,7 @@ def come(visit, site, name, **looks):
     return visitor
 
 
-@SCRIPTS
-@SIZES
+@WAYS
 def test_a_dispute_ends_with_a_part_refund(new_site, visit, width, javascript):
     site = new_site(people)
     looks = {"width": width, "javascript": javascript}
@@ -86,8 +85,7 @@ def test_a_dispute_ends_with_a_part_refund(new_site, visit, width, javascript):
     assert_a_file_of_its_own(visit, site, customer, looks)
 
 
-@SCRIPTS
-@SIZES
+@WAYS
 def test_a_door_that_nobody_opens(new_site, visit, width, javascript):
     site = new_site(people)
     looks = {"width": width, "javascript": javascript}

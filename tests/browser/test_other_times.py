@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from models import Status
 from tests import factories
 from tests.browser.conftest import log_in
+from tests.browser.visitor import WAYS
 from tests.conftest import MONDAY
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300)]
@@ -23,8 +24,7 @@ def cast():
     factories.booking(factories.customer(), professional, starts_at=factories.at(14, days=1), status=Status.ACCEPTED)
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [390, 1280])
+@WAYS
 def test_a_counter_proposal_is_agreed(new_site, visit, width, javascript):
     site = new_site(cast)
     customer, professional = (visit(site, width=width, javascript=javascript) for _ in range(2))

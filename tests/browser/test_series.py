@@ -5,6 +5,7 @@ import pytest
 from models import Status
 from tests import factories
 from tests.browser.conftest import log_in
+from tests.browser.visitor import WAYS
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300)]
 
@@ -19,8 +20,7 @@ def cast():
     )
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [390, 1280])
+@WAYS
 def test_a_series_of_four_with_one_clash(new_site, visit, width, javascript):
     site = new_site(cast)
     customer, professional = (visit(site, width=width, javascript=javascript) for _ in range(2))

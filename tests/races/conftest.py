@@ -57,12 +57,17 @@ def processes(app):
         crowd = [fork.Process(target=_do, args=(app, act, rounds, gate, results)) for act in acts]
         for process in crowd:
             process.start()
-        for number in range(rounds):
-            gate.wait(60)
-            between(number, [results.get() for _ in acts])
-        for process in crowd:
-            process.join(60)
-            assert process.exitcode == 0
+        try:
+            for number in range(rounds):
+                gate.wait(60)
+                between(number, [results.get() for _ in acts])
+        except BaseException:
+            gate.abort()  # nobody waits for a round that does not come
+            raise
+        finally:
+            for process in crowd:
+                process.join(60)
+        assert not any(process.exitcode for process in crowd)
 
     return run
 
