@@ -89,10 +89,16 @@ NO_PAGE = {
 
 
 class RowNumber(IntegerConverter):
-    """A number in an address; one that no database can hold is an unknown page."""
+    """A number in an address; one that no database can hold is that of no row."""
 
     def __init__(self, map, *args, **kwargs):
-        super().__init__(map, *args, **{"max": 2**63 - 1, **kwargs})
+        super().__init__(map, *args, **kwargs)
+        # Only for who reads about it: to refuse it here would say that the method is wrong.
+        self.most = 2**63 - 1
+
+    def to_python(self, value):
+        number = super().to_python(value)
+        return number if number <= self.most else 0
 
 
 class Month(BaseConverter):

@@ -33,6 +33,7 @@ REFUSALS = {
     409: "Somebody else was first, or the booking is no longer in a state that allows this.",
     412: "It is no longer as If-Match says.",
     413: "The body is longer than 64 kB.",
+    414: "The address is too long. The server says so before the site does, and not as a problem.",
     415: "The body is not JSON.",
     422: "A value cannot be used; `errors` says which and why.",
     429: "Too many calls; Retry-After says when to go on.",
@@ -112,12 +113,8 @@ class Calls(flask_smorest.Blueprint):
             told = {"content_type": content_type, "example": example.get("gives"), "headers": headers}
             documented = self.response(status, schema or _file(content_type), **told)(documented)
             for refusal in _refusals(terms, rule, takes, query):
-                documented = self.alt_response(
-                    refusal,
-                    schema=Problem,
-                    content_type=problems.CONTENT_TYPE,
-                    description=REFUSALS[refusal],
-                )(documented)
+                told = {} if refusal == 414 else {"schema": Problem, "content_type": problems.CONTENT_TYPE}
+                documented = self.alt_response(refusal, description=REFUSALS[refusal], **told)(documented)
             if method == "GET" and schema is not None:
                 documented = self.alt_response(304, description="It is still as If-None-Match says.")(documented)
             documented = self.doc(**_said(terms, view))(documented)
@@ -258,9 +255,9 @@ def _again(earlier):
 
 def _check_version(terms, path):
     """If-Match: nothing is changed that is no longer as the caller saw it."""
-    if terms.current is None or not request.if_match or request.if_match.star_tag:
+    if terms.current is None or "If-Match" not in request.headers or request.if_match.star_tag:
         return
-    seen = {tag.partition(":")[0] for tag in request.if_match.as_set()}
+    seen = {tag.partition(":")[0] for tag in request.if_match.as_set() if tag}
     if tag_of(terms.schema, terms.current(**path)) not in seen:
         db.session.rollback()
         abort(412, _("It has changed since you last read it. Read it again."))
@@ -306,7 +303,7 @@ def _refusals(terms, rule, takes, query):
     if terms.writes:
         yield from (400, 413, 415, 422)
     elif query is not None:
-        yield 422
+        yield from (414, 422)
     if terms.roles or terms.refreshes or terms.late:
         yield from (401, 403)
     if "<" in rule:

@@ -138,7 +138,7 @@ class Tokens(Schema):
 class Cursor(Strict):
     """Which page of a list."""
 
-    cursor = Text(1000, metadata={"description": "`next_cursor` of the page before."})
+    cursor = Text(1000, metadata={"description": "`next_cursor` of the page before.", "pattern": "^[A-Za-z0-9_=-]*$"})
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 
