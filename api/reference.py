@@ -54,7 +54,8 @@ class Reference:
 
 
 def read(spec: dict) -> Reference:
-    found = {tag["name"]: Group(_anchor("about", tag["name"]), tag["name"], tag["description"], []) for tag in spec["tags"]}
+    names = [(tag["name"], tag["description"]) for tag in spec["tags"]]
+    found = {name: Group(_anchor("about", name), name, about, []) for name, about in names}
     for path, operations in spec["paths"].items():
         shared = operations.get("parameters", [])
         for method, operation in operations.items():

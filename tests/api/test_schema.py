@@ -19,7 +19,7 @@ from tests.processes import Process
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(600)]
 
-EXAMPLES, SEED = "8", "5"
+EXAMPLES, SEED = "5", "5"
 
 
 @pytest.fixture
