@@ -1,6 +1,7 @@
 """How often the API may be called: counted for a place, and for whoever calls from it."""
 
 import hashlib
+import math
 import time
 
 from flask import Response, g, request
@@ -43,4 +44,4 @@ def _counted(limit: RateLimitItem, *names: str) -> tuple[int, int, int]:
     """How many calls are left, of how many, and until when."""
     key = limit.key_for("api", *names)
     left = limit.amount - limiter.storage.incr(key, limit.get_expiry())
-    return left, limit.amount, int(limiter.storage.get_expiry(key)) + 1
+    return left, limit.amount, math.ceil(limiter.storage.get_expiry(key))
