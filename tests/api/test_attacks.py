@@ -481,4 +481,4 @@ def post_slowly(address, headers):
 
 
 def select_ready(connection):
-    return select_sockets([connection], [], [], 0.2)[0]
+    return select_sockets([connection], [], [], 0.05)[0]
