@@ -17,8 +17,8 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 
 check: lint test browser-installed  ## everything that must hold before a change is merged
 	$(VENV)/bin/pytest -q -m race
-	$(VENV)/bin/pytest -q -n $(WAITING) -m "(slow or browser) and not race"
-	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n $(WAITING) -m "not browser"
+	$(VENV)/bin/pytest -q -n $(WAITING) --dist worksteal -m "(slow or browser) and not race"
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n $(WAITING) --dist worksteal -m "not browser"
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick

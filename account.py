@@ -9,9 +9,10 @@ from flask_login import current_user
 from flask_security import login_user
 
 import forms
+import letters
 import templating
 from auth import restrict_to
-from domain import channels, deadlines, evidence, files, notifications, professionals, users
+from domain import channels, deadlines, evidence, feeds, files, notifications, professionals, users
 from domain.errors import NotFound
 from extensions import begin_write, begins_late, db, limiter
 from models import FileKind, Role, User
@@ -27,13 +28,13 @@ BOOKING_PAGES = {
 }
 
 
-def only(role: Role):
-    """For a view that only one role has."""
+def only(*roles: Role):
+    """For a view that not every role has."""
 
     def decorated(view):
         @wraps(view)
         def kept(**arguments):
-            if current_user.role is not role:
+            if current_user.role not in roles:
                 abort(403)
             return view(**arguments)
 
@@ -271,17 +272,55 @@ def test_message():
     return redirect(url_for("account.messages"))
 
 
+# -- Calendar -------------------------------------------------------------------------------
+
+
+@bp.get("/account/calendar")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def calendar():
+    token = feeds.token(current_user)
+    address = letters.address("public.feed", {"token": token}) if token else None
+    return render_template("account/calendar.html", address=address)
+
+
+@bp.post("/account/calendar")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def renew_calendar():
+    user = current_user._get_current_object()
+    had_one = user.feed_salt is not None
+    feeds.renew(user, by=user)
+    db.session.commit()
+    told = _("Your calendar has a new address. The old one no longer works.")
+    flash(told if had_one else _("Your calendar has an address now."), "success")
+    return redirect(url_for("account.calendar"))
+
+
+@bp.post("/account/calendar/off")
+@only(Role.CUSTOMER, Role.PROFESSIONAL)
+def switch_off_calendar():
+    user = current_user._get_current_object()
+    feeds.switch_off(user, by=user)
+    db.session.commit()
+    flash(_("The address no longer works. Remove the calendar from your programs, too."), "success")
+    return redirect(url_for("account.calendar"))
+
+
 # -- Notifications --------------------------------------------------------------------------
 
 
 # What is not about a booking, and where it is looked into.
-PAGES = {"slot_held": "customer_waits.waits", "hold_lapsed": "customer_waits.waits"}
+PAGES = dict.fromkeys(("slot_held", "hold_lapsed"), "customer_waits.waits")
+PAGES |= dict.fromkeys(("export_ready", "export_failed"), "admin_exports.exports")
+PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
+PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
+# A job that was taken away is not theirs to look into any more.
+GONE = "taken_away"
 
 
 @bp.get("/notifications", endpoint="notifications")
 def notifications_list():
     page = notifications.page_for(current_user, request.args.get("after"))
-    return render_template("account/notifications.html", page=page, booking_page=BOOKING_PAGES[current_user.role])
+    return render_template("account/notifications.html", page=page, pages=PAGES, gone=GONE)
 
 
 @bp.get("/notifications/bell")
@@ -291,13 +330,13 @@ def bell():
 
 @bp.post("/notifications/<int:notification_id>/read")
 def read_notification(notification_id):
-    """Mark one as read and go to the booking it is about."""
+    """Mark one as read and go to the booking, or the page, that it is about."""
     notification = notifications.get(notification_id, current_user)
     if notification is None:
         raise NotFound(_("There is no such notification."))
     notifications.read(notification)
     db.session.commit()
-    if notification.booking_id is None:
+    if notification.booking_id is None or notification.kind == GONE:
         return redirect(url_for(PAGES.get(notification.kind, "account.notifications")))
     return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))
 

@@ -1,5 +1,7 @@
 """The admin's view of what the site does by itself: the timetable and what leaves the site."""
 
+import json
+
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask_babel import force_locale, ngettext
 from flask_babel import gettext as _
@@ -101,7 +103,7 @@ def _about_messages():
         "has_server": bool(settings.mail_server),
         "topic_of": deliveries.topic_name,
         "reasons": deliveries.REASONS,
-        "ways": channels.LABELS,
+        "ways": {**channels.LABELS, Channel.WEBHOOK: _("Webhook")},
     }
 
 
@@ -109,6 +111,8 @@ def _preview(found):
     """A message that is still to be sent, as it would be now; None when it would not, or is a secret."""
     if found.kind == "sealed" or found.status not in (Delivery.WAITING, Delivery.FAILED):
         return None
+    if found.channel is Channel.WEBHOOK:
+        return {"subject": found.subject, "text": json.dumps(found.data, indent=2, ensure_ascii=False)}
     with force_locale(templating.locale_of(found.user)):
         try:
             letter = letters.compose(found)

@@ -41,12 +41,14 @@ UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
         "account",
+        "account_keys",
         "admin",
         "admin_catalogue",
         "admin_conduct",
         "admin_disputes",
         "admin_exports",
         "admin_operations",
+        "admin_webhooks",
         "customer",
         "customer_changes",
         "customer_people",
@@ -54,6 +56,7 @@ WRITING_BLUEPRINTS = frozenset(
         "customer_series",
         "customer_waits",
         "professional",
+        "professional_calendars",
         "professional_changes",
         "professional_conduct",
         "professional_people",

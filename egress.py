@@ -12,18 +12,36 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from socket import SHUT_RDWR
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from apprise.utils.http import HTTPPolicy, HTTPPolicySession, is_public_ip_address, read_bounded_response
 
 LARGEST_ANSWER = 64 * 1024
 MOST_ADDRESSES = 2
+MOST_REDIRECTS = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSED_ON = ("params", "data", "json", "headers", "auth")
+# What can be in the way of an answer.
+FAULTS = {
+    "odd_address": "{host} is not a host that messages may go to.",
+    "slow": "{host} did not answer within {seconds:g} seconds.",
+    "untrusted": "{host} has no certificate that can be trusted.",
+    "unreachable": "{host} could not be reached at a public address.",
+    "too_much": "{host} answered too much.",
+    "away": "{host} answered with too many redirects, or none that may be followed.",
+}
 
 
 class Refused(requests.RequestException):
-    """A request that was not made, or not answered; the message names the host and nothing more."""
+    """A request that was not made, or not answered; the message names the host and nothing more.
+
+    `kind` is the key of FAULTS.
+    """
+
+    def __init__(self, kind: str, host: str, seconds: float = 0):
+        super().__init__(FAULTS[kind].format(host=host, seconds=seconds))
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -43,12 +61,20 @@ class Guard:
         found = getattr(found, "ipv4_mapped", None) or found
         return any(found in ipaddress.ip_network(network) for network in self.networks)
 
+    def knows(self, host: str, port: int, timeout: float) -> bool:
+        """Whether a name leads to an address that is allowed."""
+        try:
+            return bool(HTTPPolicy(None, self.allows, timeout).resolve(host, port))
+        except OSError:
+            return False
+
 
 class Attempt:
     """One message on its way: where it may go and until when, and what went wrong."""
 
-    def __init__(self, hosts: frozenset[str], timeout: float, guard: Guard):
+    def __init__(self, hosts: frozenset[str], timeout: float, guard: Guard, most: int = LARGEST_ANSWER):
         self.hosts = hosts
+        self.most = most
         self.timeout = timeout
         self.guard = guard
         self.fault = ""
@@ -91,9 +117,10 @@ class Attempt:
         try:
             answer = self._ask(method, url, given)
         except Exception as fault:
-            self.fault = self._words(fault, host)
+            refused = fault if isinstance(fault, Refused) else Refused(self._kind(fault), host, self.timeout)
+            self.fault = str(refused)
             # What requests says has the address in it, and the address has the secret in it.
-            raise Refused(self.fault) from None
+            raise refused from None
         if answer.status_code >= 300:
             self.fault = f"{host} answered {answer.status_code}."
         self.answer = answer.content
@@ -110,25 +137,21 @@ class Attempt:
                 verify=self.guard.authorities or True,
                 **{name: given[name] for name in PASSED_ON if name in given},
             )
-            body = read_bounded_response(answer, LARGEST_ANSWER)
+            body = read_bounded_response(answer, self.most)
         self.left()
         if body is None:
-            raise Refused(f"{urlsplit(url).netloc} answered too much.")
+            raise Refused("too_much", urlsplit(url).netloc)
         whole = requests.Response()
         whole.status_code, whole.headers, whole.encoding = answer.status_code, answer.headers, answer.encoding
         whole.raw = io.BytesIO(body)
         return whole
 
-    def _words(self, fault, host):
-        if isinstance(fault, Refused):
-            return str(fault)
+    def _kind(self, fault):
         if isinstance(fault, requests.exceptions.InvalidURL):
-            return f"{host} is not a host that messages may go to."
+            return "odd_address"
         if isinstance(fault, requests.Timeout | TimeoutError) or time.monotonic() >= self._deadline:
-            return f"{host} did not answer within {self.timeout:g} seconds."
-        if isinstance(fault, requests.exceptions.SSLError):
-            return f"{host} has no certificate that can be trusted."
-        return f"{host} could not be reached at a public address."
+            return "slow"
+        return "untrusted" if isinstance(fault, requests.exceptions.SSLError) else "unreachable"
 
 
 class _Policy(HTTPPolicy):
@@ -154,9 +177,9 @@ _attempt: ContextVar[Attempt] = ContextVar("attempt")
 
 
 @contextmanager
-def attempt(hosts: frozenset[str], timeout: float, guard: Guard) -> Iterator[Attempt]:
+def attempt(hosts: frozenset[str], timeout: float, guard: Guard, most: int = LARGEST_ANSWER) -> Iterator[Attempt]:
     """Within the block, guarded plugins may ask these hosts; outside of any they may ask nobody."""
-    one = Attempt(hosts, timeout, guard)
+    one = Attempt(hosts, timeout, guard, most)
     alarm = threading.Timer(timeout, one.cut)
     alarm.daemon = True
     alarm.start()
@@ -167,6 +190,30 @@ def attempt(hosts: frozenset[str], timeout: float, guard: Guard) -> Iterator[Att
         _attempt.reset(token)
         alarm.cancel()
         one.close()
+
+
+def fetch(url: str, timeout: float, most: int, guard: Guard) -> requests.Response:
+    """The answer at an address, of at most so many bytes however it is packed. Raises Refused.
+
+    A redirect is followed as if its target had been given in the first place.
+    """
+    with attempt(frozenset(), timeout, guard, most) as one:
+        for _step in range(MOST_REDIRECTS + 1):
+            host = _host(url)
+            one.hosts = frozenset({host})
+            answer = one.ask("GET", url, {})
+            if answer.status_code not in REDIRECTS:
+                return answer
+            url = urljoin(url, answer.headers.get("Location", ""))
+        raise Refused("away", host)
+
+
+def _host(url):
+    """The host of an address over https without a name, a password or a port of its own."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.netloc or set("@:\\[") & set(parts.netloc):
+        raise Refused("away", parts.scheme)
+    return parts.netloc.lower()
 
 
 class _Requests:

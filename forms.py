@@ -415,6 +415,11 @@ def _moment(day, at):
     return datetime.combine(day, at, settings.zone).astimezone(UTC)
 
 
+class OutsideCalendarForm(Form):
+    name = StringField(_l("Name"), [InputRequired(_l("Give it a name, such as “Family”."))], filters=[tidy])
+    url = StringField(_l("Address"), [InputRequired(_l("Copy the address of the calendar."))], filters=[tidy])
+
+
 class ReplyForm(Form):
     reply = TextAreaField(_l("Your reply"), [InputRequired(_l("Write a few words."))], filters=[tidy])
 

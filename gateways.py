@@ -1,4 +1,4 @@
-"""How chat and SMS messages leave: through apprise, to the gateways listed here and nowhere else."""
+"""How chat and SMS messages leave, through apprise and to the gateways listed here; and how webhooks are called."""
 
 import functools
 import importlib
@@ -19,6 +19,10 @@ _WORD = re.compile(r"[A-Za-z0-9_=.~-]{1,200}")
 
 class Undelivered(Exception):
     """A message did not get through. The words are for the outbox: no address, no secret."""
+
+
+class NoAnswer(Undelivered):
+    """The other end could not be reached, or said nothing in time."""
 
 
 class Unreachable(Undelivered):
@@ -74,12 +78,8 @@ def send(channel: Channel, user: User, subject: str, text: str, timeout: float, 
     Raises Undelivered, or Unreachable when trying again is of no use. `guard` is an egress.Guard
     with which tests reach a server of their own; production refuses it.
     """
-    import egress
-
-    if guard is not None and settings.production:
-        raise RuntimeError("a production site sends to public addresses only")
     plugin, gateway = _chat(user) if channel is Channel.CHAT else _sms(user)
-    with egress.attempt(frozenset({gateway.host}), timeout, guard or egress.Guard()) as attempt:
+    with _attempt(gateway.host, timeout, guard) as attempt:
         try:
             accepted = plugin.notify(body=_body(subject, text, plugin.body_maxlen))
         except Exception as fault:
@@ -89,6 +89,35 @@ def send(channel: Channel, user: User, subject: str, text: str, timeout: float, 
         raise Undelivered(attempt.fault or f"{gateway.host} did not take the message.")
     if gateway.refuses and _says(attempt.answer, gateway.refuses):
         raise Undelivered(f"{gateway.host} refused the message.")
+
+
+def post(url: str, headers: dict[str, str], body: bytes, timeout: float, guard=None) -> None:
+    """Post to an address that an admin gave, and be done within `timeout` seconds; see send for `guard`.
+
+    Raises Undelivered unless it is answered with success: a redirect is none.
+    """
+    with _attempt(urlsplit(url).netloc.lower(), timeout, guard) as attempt:
+        try:
+            attempt.ask("POST", url, {"data": body, "headers": headers})
+        except Exception:
+            raise NoAnswer(attempt.fault) from None
+    if attempt.fault:
+        raise Undelivered(attempt.fault)
+
+
+def is_secure_url(url: str) -> bool:
+    """Whether this is an address of https with a host, and with no name and password in it."""
+    from apprise.utils.http import is_secure_http_url
+
+    return is_secure_http_url(url)
+
+
+def leads_to_public_address(url: str, timeout: float) -> bool:
+    """Whether the name in an address is known, and not as one of a private network."""
+    import egress
+
+    parts = urlsplit(url)
+    return egress.Guard().knows(parts.hostname, parts.port or 443, timeout)
 
 
 def webhook(url: str | None) -> Webhook | None:
@@ -106,6 +135,14 @@ def webhook(url: str | None) -> Webhook | None:
         return None
     one = Webhook(host, found[1], *(value for (value,) in secrets))
     return one if len(one.url) <= LONGEST_CHAT_URL else None
+
+
+def _attempt(host, timeout, guard):
+    import egress
+
+    if guard is not None and settings.production:
+        raise RuntimeError("a production site sends to public addresses only")
+    return egress.attempt(frozenset({host}), timeout, guard or egress.Guard())
 
 
 def _chat(user):

@@ -20,6 +20,7 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 
+import calendar_reading
 import exporting
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
@@ -136,6 +137,7 @@ class Timetable:
         self._every(SECONDS_A_TURN, self.turn)
         self._every(SECONDS_BETWEEN_LOOKS, self.work)
         self._every(SECONDS_A_TURN, self.export)
+        self._every(SECONDS_A_TURN, self.read_calendars)
         self._scheduler.start()
         _running.add(self)
 
@@ -185,6 +187,14 @@ class Timetable:
                 exporting.drain(self.app, self._led_no_more, self.leadership.holder)
         except Exception:
             self.app.logger.exception("the exports stumbled")
+
+    def read_calendars(self) -> None:
+        """Read the calendars that professionals keep elsewhere; a slow server holds up no job."""
+        try:
+            if self._may_work():
+                calendar_reading.drain(self.app, self._led_no_more)
+        except Exception:
+            self.app.logger.exception("the calendars stumbled")
 
     def _round(self):
         with self.app.app_context():

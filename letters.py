@@ -13,11 +13,11 @@ from flask_babel import ngettext
 import monthly
 import templating
 from blocks import Button, Entry, Facts, Heading, Paragraph
-from domain import activity, bookings, clock, notifications, outbox, reminders
+from domain import activity, bookings, clock, notifications, outbox, reminders, series, waits
 from domain.outbox import Topic
-from domain.transitions import offer_of
+from domain.transitions import offer_of, open_proposal
 from extensions import settings
-from models import Booking, Channel, OfferStatus, OutboxMessage, Role, Status, User
+from models import Booking, Channel, LineKind, OfferStatus, OutboxMessage, Role, Status, User
 
 LONGEST_SUBJECT = 150
 # From here on the customer's door is the professional's business.
@@ -115,13 +115,14 @@ SUBJECTS = {
     "time_lapsed": _l("The time stays: %(service)s, %(time)s"),
     "knocked": _l("At your door: %(service)s"),
     "customer_absent": _l("Nobody was there: %(service)s, %(time)s"),
+    "customer_absent_free": _l("Nobody was there: %(service)s, %(time)s"),
     "professional_absent": _l("Reported as absent: %(service)s, %(time)s"),
     "absence_noted": _l("Noted: %(service)s, %(time)s"),
     "disputed": _l("In dispute: %(service)s, %(time)s"),
     "dispute_answered": _l("Answered: your dispute about %(service)s"),
     "dispute_rework": _l("Done again: %(service)s, %(time)s"),
-    "dispute_refund": _l("Your dispute about %(service)s: a refund"),
-    "dispute_dismissed": _l("Your dispute about %(service)s is closed"),
+    "dispute_refund": _l("Decided: a refund for %(service)s, %(time)s"),
+    "dispute_dismissed": _l("Decided: no refund for %(service)s, %(time)s"),
     "slot_held": _l("Held for you: %(service)s, %(time)s"),
     "hold_lapsed": _l("No longer held: %(service)s, %(time)s"),
     "conduct_warned": _l("A warning about your scorecard"),
@@ -143,7 +144,8 @@ OF_CONDUCT |= {"appeal_granted", "appeal_refused", "pause_ended"}
 def _of_a_move(message):
     """What people are told of a move, as the notification in the app says it, with the facts."""
     booking, person = message.booking, message.user
-    if message.kind in ("requested", "series_requested", "offered") and not _is_answerable(booking, person):
+    holds = HOLDS.get(message.kind)
+    if holds and not holds(message):
         return None
     text = notifications.message(message, templating.dated)
     data = {"service": "", **message.data}
@@ -153,7 +155,9 @@ def _of_a_move(message):
     if booking is None:
         return Letter(str(SUBJECTS[message.kind]) % data, (Paragraph(text), _way_on(message.kind, person)))
     blocks = [Paragraph(text), Facts(_facts(booking, person, message.kind))]
-    if message.kind != "taken_away":
+    if message.kind == "series_requested" and booking.series_id:
+        blocks.append(Button(_("Answer all visits"), "professional_series.show", {"series_id": booking.series_id}))
+    elif message.kind != "taken_away":
         blocks.append(booking_button(booking.id, person))
     return Letter(str(SUBJECTS[message.kind]) % data, tuple(blocks))
 
@@ -178,16 +182,53 @@ def _to_the_dashboard(person):
     return Button(_("Open your page"), endpoint)
 
 
-def _is_answerable(booking, person):
+def _is_answerable(message):
     """Whether this professional can still accept or decline."""
+    booking, person = message.booking, message.user
     if booking is None or booking.shown_status is not Status.PENDING:
         return False
     return booking.professional_id == person.id or offer_of(booking, person) is OfferStatus.OPEN
 
 
+def _is_answerable_somewhere(message):
+    """Whether a visit of the series still waits for this professional; the first may be over already."""
+    booking, person = message.booking, message.user
+    if booking is None or booking.series_id is None:
+        return _is_answerable(message)
+    visits = series.visits(booking.series, person)
+    return any(one.shown_status is Status.PENDING and one.professional_id == person.id for one in visits)
+
+
+def _is_proposed(message):
+    """Whether the other side still waits for this person's answer to the time that they were told of."""
+    proposal = message.booking and open_proposal(message.booking)
+    if not proposal or proposal.by_id == message.user_id:
+        return False
+    return proposal.starts_at == datetime.fromisoformat(message.data["new_time"])
+
+
+def _is_held(message):
+    return waits.is_held(message.data["wait_id"])
+
+
+def _is_at_the_door(message):
+    return message.booking is not None and message.booking.status in (Status.ACCEPTED, Status.EN_ROUTE)
+
+
+# Of what asks somebody to do something: whether they still can.
+HOLDS = {
+    "requested": _is_answerable,
+    "offered": _is_answerable,
+    "series_requested": _is_answerable_somewhere,
+    "proposed": _is_proposed,
+    "slot_held": _is_held,
+    "knocked": _is_at_the_door,
+}
+
+
 def _facts(booking: Booking, person: User, kind: str) -> tuple:
     """What somebody may know of a booking, in the order in which it is wanted."""
-    rows = [(_("Service"), booking.service.name), (_("When"), _when(booking))]
+    rows = [(_("Service"), _services(booking)), (_("When"), _when(booking))]
     if person.id == booking.customer_id:
         rows += _facts_for_customer(booking, kind)
     elif kind != "taken_away":
@@ -215,8 +256,8 @@ def _facts_for_customer(booking, kind):
 
 
 def _facts_for_professional(booking, person, kind):
-    agreed = booking.professional_id == person.id and booking.status in AGREED
-    yield _("Where"), _whole_place(booking) if agreed else _place(booking)
+    agreed = _is_agreed(booking, person)
+    yield _("Where"), place_for(booking, person)
     if not agreed and booking.shown_status is not Status.PENDING:
         return
     yield _("You earn"), templating.money(booking.subtotal)
@@ -226,8 +267,25 @@ def _facts_for_professional(booking, person, kind):
         yield _("Accept or decline by"), templating.dated(booking.respond_by)
 
 
+def place_for(booking: Booking, person: User) -> str:
+    """Where it is, to the door for its customer and for whoever has agreed to come."""
+    whole = person.id == booking.customer_id or _is_agreed(booking, person)
+    return _whole_place(booking) if whole else _place(booking)
+
+
+def _is_agreed(booking, person):
+    return booking.professional_id == person.id and booking.status in AGREED
+
+
 def _when(booking):
     return f"{templating.day(booking.starts_at)}, {templating.span(booking.starts_at, booking.ends_at)}"
+
+
+def _services(booking):
+    """All that a visit is for."""
+    if not booking.extra_services:
+        return booking.service.name
+    return ", ".join(line.label for line in booking.lines if line.kind is LineKind.SERVICE)
 
 
 def _whole_place(booking):
@@ -271,7 +329,7 @@ def _request(booking):
 
 
 def _job_entry(booking, lines):
-    return Entry(booking.service.name, lines, "professional.job", {"booking_id": booking.id})
+    return Entry(booking.title, lines, "professional.job", {"booking_id": booking.id})
 
 
 def _tomorrow(message):
@@ -281,7 +339,7 @@ def _tomorrow(message):
         return None
     entries = [
         Entry(
-            f"{templating.span(job.starts_at, job.ends_at)} · {job.service.name}",
+            f"{templating.span(job.starts_at, job.ends_at)} · {job.title}",
             (job.customer.name, _whole_place(job)),
             "professional.job",
             {"booking_id": job.id},
@@ -298,7 +356,7 @@ def _before_the_visit(message):
     booking = message.booking
     if not reminders.is_still_ahead(booking, datetime.fromisoformat(message.data["time"])):
         return None
-    known = {"service": booking.service.name, "time": templating.dated(booking.starts_at)}
+    known = {"service": booking.title, "time": templating.dated(booking.starts_at)}
     name = booking.professional.user.name
     blocks = (
         Paragraph(_("%(name)s comes on %(time)s: %(service)s.", name=name, **known)),
@@ -313,7 +371,7 @@ def _review_prompt(message):
     booking = message.booking
     if not reminders.can_be_reviewed(booking):
         return None
-    known = {"service": booking.service.name, "name": booking.professional.user.name}
+    known = {"service": booking.title, "name": booking.professional.user.name}
     until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
     text = _("Your stars and a few words help others to choose, and %(name)s to be found.", name=known["name"])
     blocks = (

@@ -1,4 +1,4 @@
-"""What leaves the site: a thread that takes messages out of the outbox and sends them by mail, chat or SMS.
+"""What leaves the site: a thread that takes messages out of the outbox and sends them, to people and webhooks.
 
 Nothing is sent within a transaction, and only who still has a message in hand notes what became of
 it. So a crash loses nothing; at worst a mail comes a second time, under the Message-ID it had.
@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from weakref import WeakSet
@@ -23,10 +24,11 @@ from flask_babel import force_locale
 from sqlalchemy.exc import OperationalError
 
 import gateways
+import ics
 import letters
 import smtp
 import templating
-from domain import channels, deliveries, outbox
+from domain import channels, deliveries, outbox, webhooks
 from domain.deliveries import Terms
 from extensions import db, settings, when_committed, written
 from models import Channel, OutboxMessage, User
@@ -36,6 +38,8 @@ SECONDS_BETWEEN_LOOKS = 5.0
 SECONDS_A_STEP = 10.0
 SECONDS_A_MESSAGE = 45.0
 LONGEST_OUTAGE_PAUSE = 300.0
+# After a webhook did not answer, what else goes there waits so long: it would only keep others waiting.
+SILENCE = timedelta(seconds=30)
 MOST_IN_HAND = 20
 TRIES_TO_NOTE = 5
 LONGEST_ERROR = 300
@@ -69,6 +73,7 @@ class Parcel:
     text: str
     secret: bool
     letter: smtp.Letter | None = None
+    call: webhooks.Call | None = None
 
 
 class Courier:
@@ -95,6 +100,7 @@ class Courier:
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
         self._outages = 0
         self._line_closed_until = 0.0
+        self._silent_until = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -208,7 +214,10 @@ class Courier:
             raise smtp.Closed("The mail server took too long to let us in.")
 
     def _hand_over(self, parcel, line):
-        if parcel.letter is None:
+        if parcel.call is not None:
+            if not self._call(parcel.call):
+                return partial(deliveries.put_off, pause=SILENCE)
+        elif parcel.letter is None:
             gateways.send(parcel.channel, parcel.person, parcel.subject, parcel.text, self.seconds_a_step)
         elif line is None:
             keep(parcel, settings.instance / "outbox")
@@ -217,6 +226,17 @@ class Courier:
         else:
             line.send(parcel.letter)
         return partial(deliveries.sent, subject=parcel.subject)
+
+    def _call(self, call):
+        """Call a webhook, unless it has been silent a moment ago; answer whether it was called."""
+        if time.monotonic() < self._silent_until.get(call.webhook_id, 0.0):
+            return False
+        try:
+            gateways.post(call.url, call.headers, call.body, self.seconds_a_step)
+        except gateways.NoAnswer:
+            self._silent_until[call.webhook_id] = time.monotonic() + SILENCE.total_seconds()
+            raise
+        return True
 
     def _note(self, end, message_id, lease):
         """Write down what became of a message, also in a busy database: what left must not leave again."""
@@ -244,6 +264,8 @@ class Courier:
 
 def pack(message: OutboxMessage) -> Parcel | None:
     """A message in the words of its recipient's language; None when it is no longer true."""
+    if message.channel is Channel.WEBHOOK:
+        return _parcel(message, message.subject, "", call=webhooks.call(message))
     unsubscribe = _unsubscribe_address(message)
     with force_locale(templating.locale_of(message.user)):
         letter = letters.compose(message)
@@ -253,6 +275,7 @@ def pack(message: OutboxMessage) -> Parcel | None:
         if message.channel is not Channel.MAIL:
             return _parcel(message, subject, letters.brief(letter, message.channel))
         text, html = letters.render(letter, message, unsubscribe)
+        invitation = ics.invitation(message)
     headers = {"Auto-Submitted": "auto-generated"}
     if unsubscribe:
         headers |= {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -264,6 +287,10 @@ def pack(message: OutboxMessage) -> Parcel | None:
         extra_headers=headers,
         message_id=deliveries.message_id(message),
     )
+    if invitation is not None:
+        # Programs of mail go by the method that is named here, and it must be the one inside (RFC 6047).
+        kind = f"text/calendar; method={invitation.method}; charset=utf-8"
+        mail.attach("booking.ics", kind, invitation.content)
     return _parcel(message, subject, text, mail)
 
 
@@ -278,10 +305,10 @@ def keep(parcel: Parcel, folder: Path) -> None:
     unfinished.replace(path)
 
 
-def _parcel(message, subject, text, letter=None):
+def _parcel(message, subject, text, letter=None, call=None):
     secret = message.kind == "sealed"
     file_name = deliveries.file_name(message)
-    return Parcel(file_name, message.channel, message.user, subject, text, secret, letter)
+    return Parcel(file_name, message.channel, message.user, subject, text, secret, letter, call)
 
 
 def _unsubscribe_address(message):

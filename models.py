@@ -695,6 +695,11 @@ class Booking(db.Model):
         return reference_of(self.id)
 
     @property
+    def title(self) -> str:
+        """What a visit is for: its first service, and how many more there are (see models_lifecycle)."""
+        return f"{self.service.name} + {self.extra_services}" if self.extra_services else self.service.name
+
+    @property
     def shown_status(self) -> Status:
         """The state as the clock has it, even when no job has moved an overdue request yet."""
         overdue = self.status is Status.PENDING and self.respond_by <= datetime.now(UTC)

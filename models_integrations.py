@@ -1,12 +1,13 @@
 """The tables of what connects the site to other programs: the API, webhooks and calendars."""
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
-from models import Id, Professional, User, UTCDateTime
+from models import Id, OutboxMessage, Professional, User, UTCDateTime
 
 
 class ApiSession(db.Model):
@@ -73,6 +74,15 @@ class Webhook(db.Model):
     paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_by: Mapped[User] = relationship()
+
+    @property
+    def host(self) -> str:
+        """Where it is; the rest of an address may be a secret of the other side's."""
+        return urlsplit(self.url).netloc
+
+
+# Here, because models.py does not know this module.
+OutboxMessage.webhook = relationship(Webhook)
 
 
 class OutsideCalendar(db.Model):

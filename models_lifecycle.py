@@ -13,9 +13,11 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, backref, mapped_column, relationship
+from sqlalchemy.orm import Mapped, backref, column_property, mapped_column, relationship
 
 from extensions import db
 from models import Booking, Id, Professional, Service, StoredFile, User, UTCDateTime, enum_column
@@ -133,6 +135,15 @@ class BookingService(db.Model):
     price: Mapped[int] = mapped_column(BigInteger)
     duration_minutes: Mapped[int] = mapped_column(SmallInteger)
     service: Mapped[Service] = relationship()
+
+
+# Read with each booking, because lists name what a visit is for.
+Booking.extra_services = column_property(
+    select(func.count())
+    .where(BookingService.booking_id == Booking.id, BookingService.service_id != Booking.service_id)
+    .correlate_except(BookingService)
+    .scalar_subquery()
+)
 
 
 class SickDay(db.Model):

@@ -33,8 +33,8 @@ def report_blocks(report: activity.Report) -> tuple:
         )
     ]
     if report.fees:
-        amount = templating.money(report.fees)
-        blocks.append(Paragraph(_("%(amount)s of it is the fee for cancelling late.", amount=amount), quiet=True))
+        fees = _("%(amount)s of it is for cancelling late or not being there.", amount=templating.money(report.fees))
+        blocks.append(Paragraph(fees, quiet=True))
     if report.services:
         head = (_("Service"), _("Requested"), _("Closed"), _("Cancelled"), _("Spent"))
         rows = tuple((name, *_counted(count)) for name, count in report.services)
@@ -91,6 +91,6 @@ def _earned(one):
 
 def _due_review(booking):
     until = booking.closed_at + timedelta(days=settings.policy.review_window_days)
-    title = _("%(service)s with %(name)s", service=booking.service.name, name=booking.professional.user.name)
+    title = _("%(service)s with %(name)s", service=booking.title, name=booking.professional.user.name)
     line = _("Open until %(day)s", day=templating.day(until))
     return Entry(title, (line,), "customer.review", {"booking_id": booking.id})

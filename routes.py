@@ -3,13 +3,14 @@
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, request, send_file, url_for
 from flask_login import current_user
 from sqlalchemy import text
 
+import ics
 import templating
-from domain import availability, catalogue, channels, clock, files, places, professionals, reviews, search, users
-from extensions import begin_write, csrf, db, settings
+from domain import availability, catalogue, channels, clock, feeds, files, places, professionals, reviews, search, users
+from extensions import begin_write, csrf, db, limiter, settings
 
 bp = Blueprint("public", __name__)
 
@@ -126,6 +127,22 @@ def unsubscribe(token):
     return redirect(url_for("public.unsubscribe", token=token), 303)
 
 
+@bp.get("/calendar/<token>.ics")
+@limiter.limit(
+    "120 per hour",
+    key_func=lambda: f"feed {request.view_args['token']}",
+    # An address that is none costs little, and is not worth remembering.
+    deduct_when=lambda answer: answer.status_code < 400,
+)
+def feed(token):
+    """Whoever has the address reads the calendar: programs that read it cannot log in."""
+    answer = Response(ics.feed(feeds.owner(token)), content_type="text/calendar; charset=utf-8")
+    answer.add_etag()
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    return answer.make_conditional(request)
+
+
 @bp.get("/healthz")
 def health():
     """For a load balancer: 200 while the database answers."""
@@ -192,6 +209,7 @@ def _looked_at(days):
 
 def register_routes(app: Flask) -> None:
     import account
+    import account_keys
     import admin
     import admin_catalogue
     import admin_conduct
@@ -199,6 +217,7 @@ def register_routes(app: Flask) -> None:
     import admin_exports
     import admin_operations
     import admin_reports
+    import admin_webhooks
     import customer
     import customer_changes
     import customer_people
@@ -207,6 +226,7 @@ def register_routes(app: Flask) -> None:
     import customer_series
     import customer_waits
     import service_professional
+    import service_professional_calendars
     import service_professional_changes
     import service_professional_conduct
     import service_professional_people
@@ -216,6 +236,7 @@ def register_routes(app: Flask) -> None:
 
     modules = (
         account,
+        account_keys,
         admin,
         admin_catalogue,
         admin_conduct,
@@ -223,6 +244,7 @@ def register_routes(app: Flask) -> None:
         admin_exports,
         admin_operations,
         admin_reports,
+        admin_webhooks,
         customer,
         customer_changes,
         customer_people,
@@ -231,6 +253,7 @@ def register_routes(app: Flask) -> None:
         customer_series,
         customer_waits,
         service_professional,
+        service_professional_calendars,
         service_professional_changes,
         service_professional_conduct,
         service_professional_people,

@@ -366,7 +366,7 @@ def _hours_page(hours_form=None, time_off_form=None):
         "service_professional/hours.html",
         hours_form=hours_form or HoursForm(formdata=None, data=ranges),
         time_off_form=time_off_form or TimeOffForm(formdata=None),
-        time_off=time_off,
+        time_off=schedules.own(time_off),
         ahead=ahead,
         outside=schedules.outside(g.professional, ahead, time_off),
     )

@@ -15,7 +15,7 @@ class Closed(Exception):
 
 
 class Letter(Message):
-    """A mail whose two forms are alternatives and nothing else, under a Message-ID of our own."""
+    """A mail whose two forms are alternatives, alone unless a file is attached, under a Message-ID of our own."""
 
     def __init__(self, *args, message_id: str, **kwargs):
         super().__init__(*args, **kwargs)
@@ -23,7 +23,7 @@ class Letter(Message):
 
     def _message(self):
         whole = super()._message()
-        if not self.alts:
+        if not self.alts or self.attachments:
             return whole
         # Flask-Mail wraps them as if files were attached.
         (forms,) = whole.get_payload()

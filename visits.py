@@ -1,9 +1,9 @@
-"""When somebody was last here: noted at most once an hour, after their page has been sent."""
+"""What is noted after an answer has been sent: when somebody was last here, and when a key was last used."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy import Engine, or_, update
+from sqlalchemy import Engine, Update, or_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain import clock
@@ -16,44 +16,60 @@ PATIENCE_MILLISECONDS = 200
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(_note_visit)
+    app.after_request(_note)
 
 
-def _note_visit(response: Response) -> Response:
+def note_later(statement: Update) -> None:
+    """Have a statement executed once the answer to this request has been sent."""
+    g.setdefault("to_note", []).append(statement)
+
+
+def _note(response: Response) -> Response:
+    _note_visit()
+    statements = g.pop("to_note", [])
+    if statements:
+        engine, logger = db.engine, current_app.logger
+
+        def write():
+            try:
+                _write(engine, statements)
+            except SQLAlchemyError:
+                logger.info("a visit was not noted: the database is busy")
+
+        response.call_on_close(write)
+    return response
+
+
+def _note_visit() -> None:
+    """At most once an hour."""
     # A page that asks for its own fragments, such as the bell's, is no visit.
     person = None if "HX-Request" in request.headers else g.get("_login_user")
     # What a rollback has expired is not in the state; reading it would cost a query.
     known = vars(person) if isinstance(person, User) else {}
     if "id" not in known or "last_seen_at" not in known:
-        return response
+        return
     now, seen = clock.now(), known["last_seen_at"]
     if seen is None or now - seen >= COARSENESS:
-        engine, logger, person_id = db.engine, current_app.logger, known["id"]
-
-        def note():
-            try:
-                _write(engine, person_id, now)
-            except SQLAlchemyError:
-                logger.info("a visit was not noted: the database is busy")
-
-        response.call_on_close(note)
-    return response
+        due = or_(User.last_seen_at.is_(None), User.last_seen_at <= now - COARSENESS)
+        note_later(update(User).where(User.id == known["id"], due).values(last_seen_at=now))
 
 
-def _write(engine: Engine, person_id: int, now: datetime) -> None:
+def _write(engine: Engine, statements: list[Update]) -> None:
     """In a transaction of its own, on a connection of its own: a page's session never learns of it."""
-    due = or_(User.last_seen_at.is_(None), User.last_seen_at <= now - COARSENESS)
-    noted = update(User).where(User.id == person_id, due).values(last_seen_at=now)
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {PATIENCE_MILLISECONDS}")
-            connection.execute(noted)
-            connection.commit()
+            _execute(connection, statements)
             return
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE_MILLISECONDS}")
         try:
-            connection.execute(noted)
-            connection.commit()
+            _execute(connection, statements)
         finally:
             connection.rollback()
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
+
+
+def _execute(connection, statements):
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()

@@ -9,6 +9,7 @@ from flask import Flask, current_app, g, request
 from flask_babel import gettext as _
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
+import visits
 from config import Settings
 from domain import api_keys, api_sessions
 from domain.errors import NotAuthenticated
@@ -108,6 +109,9 @@ def identify(credential: str) -> Caller:
     if credential.startswith(api_keys.PREFIX):
         key = api_keys.caller(credential)
         found = key and Caller(key.user, frozenset(key.scopes))
+        use = key and api_keys.use_of(key)
+        if use is not None:
+            visits.note_later(use)
     else:
         claims = read(credential)
         user = api_sessions.caller(claims.session_id, claims.user_id)

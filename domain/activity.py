@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from domain import clock, earnings, outbox
@@ -22,6 +22,9 @@ BATCH = 500
 CHART_MONTHS = 6
 LISTED_MONTHS = 24
 MOST_TO_REVIEW = 10
+# How a booking ends without work, for which a customer may owe a fee.
+CALLED_OFF = (Status.CANCELLED, Status.NO_SHOW)
+_CALLS_OFF = ("cancel", "no_show")
 # Nobody looks for a month before this in a database of bookings.
 FIRST_YEAR = 2000
 
@@ -37,12 +40,13 @@ class Count:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.requested or self.closed or self.cancelled)
+        return not (self.requested or self.closed or self.cancelled or self.spent)
 
 
 @dataclass(frozen=True)
 class Report:
-    """A customer's month. `fees` is what late cancellations cost, and part of what was spent."""
+    """A customer's month. `fees` is what late cancellations and visits without the customer cost, and
+    part of what was spent."""
 
     month: date
     total: Count
@@ -129,7 +133,7 @@ def report(customer_id: int, month: date, months: int = CHART_MONTHS) -> Report:
     return Report(
         month,
         _count(this),
-        sum(one.amount for one in this if one.kind == "cancelled"),
+        sum(one.amount for one in this if one.kind in ("cancelled", "missed")),
         tuple((name, _count(one for one in this if one.service == name)) for name, _amount in services.most_common()),
         tuple((first, _count(one for one in moves if one.month == first)) for first in shown),
         tuple(_to_review(customer_id, shifted(month, 1))),
@@ -146,7 +150,7 @@ def months_of_customer(customer_id: int) -> list[tuple[date, Count]]:
 
 @dataclass(frozen=True)
 class _Move:
-    """One thing that counts: a request, a closing or a cancellation, and what it cost."""
+    """One thing that counts: a request, a closing, a cancellation or a no-show, and what it cost."""
 
     kind: str
     service: str
@@ -157,22 +161,24 @@ class _Move:
 def _moves(customer_id, first, end):
     """What a customer did from one month until before another."""
     opens, closes = clock.start_of(first), clock.start_of(end)
+    # What one professional gave back and another took was called off once, by whoever did it last.
+    last = select(func.max(BookingEvent.at)).where(
+        BookingEvent.booking_id == Booking.id, BookingEvent.verb.in_(_CALLS_OFF)
+    )
+    called_off_at = case((Booking.status.in_(CALLED_OFF), last.scalar_subquery()))
     rows = db.session.execute(
         select(
-            Service.name, Booking.created_at, Booking.closed_at, BookingEvent.at.label("cancelled_at"), Booking.total
+            Service.name,
+            Booking.status,
+            Booking.created_at,
+            Booking.closed_at,
+            called_off_at.label("called_off_at"),
+            Booking.total,
         )
         .join(Service, Service.id == Booking.service_id)
-        .outerjoin(
-            BookingEvent,
-            and_(
-                Booking.status == Status.CANCELLED,
-                BookingEvent.booking_id == Booking.id,
-                BookingEvent.verb == "cancel",
-            ),
-        )
         .where(
             Booking.customer_id == customer_id,
-            or_(_within(moment, opens, closes) for moment in (Booking.created_at, Booking.closed_at, BookingEvent.at)),
+            or_(_within(moment, opens, closes) for moment in (Booking.created_at, Booking.closed_at, called_off_at)),
         )
         .order_by(Booking.id)
     )
@@ -181,8 +187,8 @@ def _moves(customer_id, first, end):
         for kind, at, amount in (
             ("requested", row.created_at, 0),
             ("closed", row.closed_at, row.total),
-            # What is left of the price of a cancelled booking is the fee for being late.
-            ("cancelled", row.cancelled_at, row.total),
+            # What is left of the price of work that was called off is the fee for it.
+            ("missed" if row.status is Status.NO_SHOW else "cancelled", row.called_off_at, row.total),
         ):
             if at is not None and opens <= at < closes:
                 found.append(_Move(kind, row.name, _month(at), amount))
@@ -307,12 +313,12 @@ def activity_reports(period: str, cursor: int) -> Step:
     month = month_of(period)
     span = clock.start_of(month), clock.start_of(shifted(month, 1))
     called_off = exists().where(
-        BookingEvent.booking_id == Booking.id, BookingEvent.verb == "cancel", _within(BookingEvent.at, *span)
+        BookingEvent.booking_id == Booking.id, BookingEvent.verb.in_(_CALLS_OFF), _within(BookingEvent.at, *span)
     )
     active = or_(
         _within(Booking.created_at, *span),
         _within(Booking.closed_at, *span),
-        and_(Booking.status == Status.CANCELLED, called_off),
+        and_(Booking.status.in_(CALLED_OFF), called_off),
     )
     return _to_each(Booking.customer_id, active, cursor, "activity_report", f"activity_reports:{period}", month)
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
 
-from domain import availability, clock, offers, requests, standings
+from domain import availability, clock, deadlines, offers, requests, standings
 from domain.errors import Invalid
 from domain.transitions import move, reclaim, rule_for, tell
 from extensions import db
@@ -66,7 +66,7 @@ def _changed_address(booking, by, address_id):
 
 
 def _check_time(connection, by, booking, starts_at, ends_at):
-    availability.check_bookable(starts_at)
+    availability.check_bookable(starts_at, deadlines.horizon_days(booking))
     if booking.professional_id:
         standings.what_is_offered(connection, booking.service_id, booking.professional_id)
         availability.check_open(booking.professional_id, starts_at, ends_at)

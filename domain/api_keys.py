@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Update, bindparam, delete, or_, select, update
 from sqlalchemy.orm import contains_eager
 
 from domain import clock
@@ -65,15 +65,13 @@ def caller(text: str) -> ApiKey | None:
     return db.session.scalar(_CALLER, {"hash": _hash(text), "now": clock.now()})
 
 
-def note_use(key_id: int) -> None:
-    """Keep when a key was last used."""
+def use_of(key: ApiKey) -> Update | None:
+    """The statement that notes that a key is used now; None when that was noted a moment ago."""
     now = clock.now()
-    db.session.execute(
-        update(ApiKey)
-        .where(ApiKey.id == key_id, or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - COARSENESS))
-        .values(last_used_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    if key.last_used_at is not None and now - key.last_used_at < COARSENESS:
+        return None
+    due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - COARSENESS)
+    return update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=now)
 
 
 def of(user: User) -> list[ApiKey]:
@@ -120,8 +118,23 @@ def revoke(key_id: int, by: User) -> None:
     db.session.flush()
 
 
+def end_all(user: User) -> None:
+    """End every key of somebody who is shut out; they make new ones should they come back."""
+    theirs = ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None)
+    _execute(update(ApiKey).where(*theirs).values(revoked_at=clock.now()))
+
+
+def forget(user: User) -> None:
+    """Erase the keys of somebody who is anonymised, with the names that they gave them."""
+    _execute(delete(ApiKey).where(ApiKey.user_id == user.id))
+
+
 def is_over(key: ApiKey, now: datetime) -> bool:
     return key.expires_at is not None and key.expires_at <= now
+
+
+def _execute(statement):
+    db.session.execute(statement.execution_options(synchronize_session=False))
 
 
 def _hash(text):

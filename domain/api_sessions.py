@@ -75,6 +75,11 @@ def end(session_id: int) -> None:
     db.session.execute(_delete(ApiSession.id == session_id))
 
 
+def forget(user: User) -> None:
+    """Erase the log-ins of somebody who is anonymised."""
+    db.session.execute(_delete(ApiSession.user_id == user.id))
+
+
 def forget_expired(period: str, cursor: int) -> Step:
     """Throw away the log-ins whose last token has run out."""
     oldest = select(ApiSession.id).where(ApiSession.expires_at <= clock.now()).order_by(ApiSession.expires_at)

@@ -48,6 +48,12 @@ ACTIONS = {
     "download_export": _l("Downloaded an export"),
     "resend": _l("Had a message sent again"),
     "resend_all": _l("Had failed messages sent again"),
+    "add_webhook": _l("Added a webhook"),
+    "edit_webhook": _l("Changed a webhook"),
+    "replace_webhook_secret": _l("Replaced the secret of a webhook"),
+    "pause_webhook": _l("Paused a webhook"),
+    "resume_webhook": _l("Resumed a webhook"),
+    "remove_webhook": _l("Removed a webhook"),
 }
 
 _INSERT = insert(AuditEntry)

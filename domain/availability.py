@@ -25,6 +25,8 @@ from models import SlotClaim, TimeOff, User, Wait, WorkingHours
 # Most professionals are free within three days: only the others cost a second look.
 NEAR_DAYS = 3
 FAR_DAYS = 14
+# 25 hours, when clocks are set back.
+BUCKETS_OF_A_LONG_DAY = 100
 
 
 @dataclass(frozen=True)
@@ -82,24 +84,38 @@ _RELEASE = delete(SlotClaim.__table__).where(SlotClaim.booking_id == bindparam("
 
 
 def free_slots(
-    professional_id: int, duration_minutes: int, from_day: date, days: int, at=None, ignoring: int = 0
+    professional_id: int,
+    duration_minutes: int,
+    from_day: date,
+    days: int,
+    at=None,
+    ignoring: int = 0,
+    horizon_days: int | None = None,
 ) -> list[Day]:
     """The starts of one professional on each of `days` dates from `from_day`, in two queries.
 
     `at` is where the work is, if that is known (anything with lat and lon): then what can't be
     reached from the job before is taken, and so is that from where the next can't be.
     Claims of the booking `ignoring` do not count, because one that moves is not in its own way; nor,
-    for minus its id, do those of a wait, whose slot is held for whoever looks.
+    for minus its id, do those of a wait, whose slot is held for whoever looks. `horizon_days` is how
+    far ahead starts may be, where that is not the policy's.
     """
-    return shared_slots([professional_id], duration_minutes, from_day, days, at, ignoring)
+    return shared_slots([professional_id], duration_minutes, from_day, days, at, ignoring, horizon_days)
 
 
 def shared_slots(
-    ids: list[int], duration_minutes: int, from_day: date, days: int, at=None, ignoring: int = 0
+    ids: list[int],
+    duration_minutes: int,
+    from_day: date,
+    days: int,
+    at=None,
+    ignoring: int = 0,
+    horizon_days: int | None = None,
 ) -> list[Day]:
     """The starts at which any of several professionals works, taken when none of them is free."""
     theirs = calendars.read(ids, from_day, days, at=at, but=ignoring).values()
-    return [_shared_day(theirs, from_day + timedelta(n), duration_minutes) for n in range(days)]
+    window = _bookable(horizon_days)
+    return [_shared_day(theirs, from_day + timedelta(n), duration_minutes, *window) for n in range(days)]
 
 
 def free_among(professional_id: int, starts: list[datetime], duration_minutes: int, at) -> set[datetime]:
@@ -301,10 +317,10 @@ def _length(duration_minutes):
     return -(-duration_minutes // BUCKET_MINUTES) + calendars.buffer()
 
 
-def _bookable():
+def _bookable(horizon_days=None):
     now = clock.now().timestamp()
     policy = settings.policy
-    return now + policy.lead_minutes * 60, now + policy.horizon_days * 86_400
+    return now + policy.lead_minutes * 60, now + (horizon_days or policy.horizon_days) * 86_400
 
 
 def _first_free(durations, from_day, days, earliest, latest, at):
@@ -317,8 +333,7 @@ def _first_free(durations, from_day, days, earliest, latest, at):
     }
 
 
-def _shared_day(theirs, day, duration_minutes):
-    earliest, latest = _bookable()
+def _shared_day(theirs, day, duration_minutes, earliest, latest):
     length = _length(duration_minutes)
     taken = {}
     for calendar in theirs:
@@ -346,10 +361,12 @@ def _starts(calendar, day, duration_minutes):
     step = settings.policy.slot_step_minutes
     needed = -(-duration_minutes // BUCKET_MINUTES)
     midnight, steady = _midnight(day, settings.timezone)
+    # Of a busy calendar elsewhere there can be a thousand.
+    off = [(start, end) for start, end in calendar.off if midnight < end and start < midnight + BUCKETS_OF_A_LONG_DAY]
     for opens, closes in sorted(ranges):
         for minute in range(-(-opens // step) * step, closes - duration_minutes + 1, step):
             bucket = midnight + minute // BUCKET_MINUTES if steady else _wall_bucket(day, minute)
-            if bucket is not None and not any(bucket < end and start < bucket + needed for start, end in calendar.off):
+            if bucket is not None and not any(bucket < end and start < bucket + needed for start, end in off):
                 yield bucket
 
 

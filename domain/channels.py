@@ -15,6 +15,7 @@ from domain.outbox import ESSENTIAL, USUAL, Topic
 from extensions import db, settings
 from models import Channel, OutboxMessage, Role, User
 
+# By which people are reached; a webhook reaches a program.
 LABELS = {Channel.MAIL: _l("E-mail"), Channel.CHAT: _l("Google Chat"), Channel.SMS: _l("SMS")}
 # What nobody chooses: an account's safety is told by mail, to the address that opens it.
 FIXED = Topic.ACCOUNT
@@ -67,7 +68,7 @@ TOPICS = {
 
 def offered() -> tuple[Channel, ...]:
     """The channels that this site has."""
-    return tuple(channel for channel in Channel if channel is not Channel.SMS or settings.sms_url)
+    return tuple(channel for channel in LABELS if channel is not Channel.SMS or settings.sms_url)
 
 
 def chosen(user: User) -> dict[Topic, tuple[str, ...]]:
@@ -187,9 +188,9 @@ def _topic(user, name):
 
 def _ways(ways):
     ways = set(ways)
-    if ways - set(Channel):
+    if ways - LABELS.keys():
         raise Invalid(_("There is no such way to reach you."))
-    return tuple(channel for channel in Channel if channel in ways)
+    return tuple(channel for channel in LABELS if channel in ways)
 
 
 def _webhook(url):

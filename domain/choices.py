@@ -7,7 +7,19 @@ from flask_babel import gettext as _
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, blocked_pairs, bookings, catalogue, clock, matching, places, pricing, users, waits
+from domain import (
+    availability,
+    blocked_pairs,
+    bookings,
+    catalogue,
+    clock,
+    deadlines,
+    matching,
+    places,
+    pricing,
+    users,
+    waits,
+)
 from domain.availability import Day
 from domain.errors import NotFound
 from extensions import db
@@ -118,15 +130,23 @@ def before_booking(
 
 
 def before_moving(booking: Booking, day: date | None = None, starts_at: datetime | None = None) -> Times:
-    """The times to which a booking can be moved: its own slot is not in its way."""
+    """The times to which a booking can be moved: its own slot is not in its way.
+
+    They are those from today on, or around the time that it has when that is farther ahead.
+    """
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
+    planned, first = clock.local(booking.starts_at).date(), clock.today()
+    if planned >= first + timedelta(DAYS):
+        first = planned - timedelta(DAYS // 2)
     if booking.professional_id:
-        days = availability.free_slots(booking.professional_id, minutes, clock.today(), DAYS, booking.pin, booking.id)
+        days = availability.free_slots(
+            booking.professional_id, minutes, first, DAYS, booking.pin, booking.id, deadlines.horizon_days(booking)
+        )
     else:
         nearby = matching.nearby(booking.service_id, booking.pin, customer_id=booking.customer_id)
-        days = availability.shared_slots(nearby, minutes, clock.today(), DAYS, booking.pin)
+        days = availability.shared_slots(nearby, minutes, first, DAYS, booking.pin)
     days = [_without(one, booking.starts_at) for one in days]
-    return _looked_at(days, day or clock.local(booking.starts_at).date(), starts_at)
+    return _looked_at(days, day or planned, starts_at)
 
 
 def _without(day, starts_at):

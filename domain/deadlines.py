@@ -25,6 +25,12 @@ def openings(booking: Booking) -> dict[str, datetime]:
     }
 
 
+def horizon_days(booking: Booking) -> int:
+    """How far ahead a booking may be moved: a visit of a series as far as a series may reach."""
+    policy = settings.policy
+    return policy.series_days if booking.series_id else policy.horizon_days
+
+
 def last_knock(booking: Booking) -> datetime | None:
     """When the professional who is to come last said to be at the door for the time it has now."""
     knocks = (one.at for one in booking.events if (one.verb, one.actor_id) == ("knock", booking.professional_id))

@@ -37,6 +37,7 @@ REASONS = {
     "closed": _l("The account is blocked or erased."),
     "unwanted": _l("The person switched these messages off."),
     "unreachable": _l("The person has no such channel any more."),
+    "paused": _l("The webhook was paused or removed."),
 }
 
 # Said as it stands and not as a parameter, because the index of what waits is a partial one.
@@ -44,6 +45,7 @@ _WAITING = OutboxMessage.status == literal(Delivery.WAITING, OutboxMessage.statu
 _BOOKING = joinedload(OutboxMessage.booking)
 _WHOLE = select(OutboxMessage).options(
     joinedload(OutboxMessage.user),
+    joinedload(OutboxMessage.webhook),
     _BOOKING.joinedload(Booking.service),
     _BOOKING.joinedload(Booking.pin),
     _BOOKING.joinedload(Booking.customer),
@@ -112,7 +114,9 @@ def in_hand(message_id: int, lease: str) -> OutboxMessage | None:
 
 def obstacle(message: OutboxMessage) -> str | None:
     """Why a message is not to be sent, as a key of REASONS."""
-    person = message.user
+    person, hook = message.user, message.webhook
+    if hook is not None:
+        return "paused" if hook.paused_at or hook.removed_at else None
     if message.address:
         return None
     if person is None or not person.active or person.anonymised_at is not None:
@@ -151,20 +155,30 @@ def failed(message_id: int, lease: str, error: str, terms: Terms = USUAL) -> boo
     return _settle(message_id, lease, tries=tries, error=error[:LONGEST_ERROR], **after)
 
 
+def put_off(message_id: int, lease: str, pause: timedelta) -> bool:
+    """It was not tried, because of what is known of where it goes: it waits, and has lost no try."""
+    return _settle(message_id, lease, due_at=clock.now() + pause)
+
+
 def give_back(message_ids: list[int], lease: str, error: str | None = None) -> int:
     """Let others send what was claimed and not tried; `error` says what is in the way of all."""
     note = {} if error is None else {"error": error[:LONGEST_ERROR]}
     return _update(OutboxMessage.id.in_(message_ids), *_held(lease), lease=None, leased_until=None, **note)
 
 
+def digest(message: OutboxMessage) -> str:
+    """What names a message outside: the same at every try, and nothing can be read from it."""
+    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
+
+
 def message_id(message: OutboxMessage) -> str:
-    """The Message-ID of a mail: the same at every try, and nothing can be read from it."""
-    return f"<{_digest(message)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
+    """The Message-ID of a mail."""
+    return f"<{digest(message)}@{urlsplit(settings.site_url).hostname or 'localhost'}>"
 
 
 def file_name(message: OutboxMessage) -> str:
     """The name of the file in which a mail is kept where there is no mail server."""
-    return f"{message.id:010}-{_digest(message)[:12]}.eml"
+    return f"{message.id:010}-{digest(message)[:12]}.eml"
 
 
 # -- Looking after them -----------------------------------------------------------------------
@@ -185,7 +199,9 @@ def health() -> Health:
 
 def page(state: Delivery, after: str | None = None) -> Page:
     """A page of the messages in a state: those that wait oldest first, the others newest first."""
-    found = select(OutboxMessage).where(OutboxMessage.status == state).options(joinedload(OutboxMessage.user))
+    found = select(OutboxMessage).where(OutboxMessage.status == state).options(
+        joinedload(OutboxMessage.user), joinedload(OutboxMessage.webhook)
+    )
     return keyset(found, [(OutboxMessage.id, "asc" if state is Delivery.WAITING else "desc")], after)
 
 
@@ -198,7 +214,7 @@ def get(message_id: int) -> OutboxMessage:
 
 def topic_name(message: OutboxMessage) -> str:
     """What kind of message it is, in words."""
-    return str(_TOPICS[outbox.TOPIC_OF[message.kind]])
+    return _("Webhook") if message.channel is Channel.WEBHOOK else str(_TOPICS[outbox.TOPIC_OF[message.kind]])
 
 
 def resend(message: OutboxMessage, by: User) -> bool:
@@ -277,10 +293,6 @@ def _execute(statement):
 def _count(state):
     capped = select(OutboxMessage.id).where(OutboxMessage.status == state).limit(MOST_COUNTED).subquery()
     return select(func.count()).select_from(capped)
-
-
-def _digest(message):
-    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
 
 
 def _remove_files(before):

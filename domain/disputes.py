@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, blocked_pairs, clock, files, proposals, refunds, start_codes
+from domain import audit, availability, blocked_pairs, clock, files, proposals, refunds, start_codes, webhooks
 from domain.errors import Invalid, InvalidTransition, NotFound
 from domain.paging import Page, keyset
 from domain.transitions import Rule, add_event, move, rule_for, tell
@@ -188,12 +188,12 @@ def _booked_again(booking, by, reason, starts_at):
     db.session.flush()
     availability.claim(again.professional_id, again.id, starts_at, length // timedelta(minutes=1))
     _copy_services(booking, again)
-    db.session.add(
-        BookingEvent(
-            booking_id=again.id, verb="rework", to_status=Status.ACCEPTED, actor_id=by.id, at=now, reason=reason
-        )
+    made = BookingEvent(
+        booking_id=again.id, verb="rework", to_status=Status.ACCEPTED, actor_id=by.id, at=now, reason=reason
     )
+    db.session.add(made)
     db.session.flush()
+    webhooks.tell(again.id, made.verb, made.id)
     return again
 
 

@@ -30,7 +30,7 @@ def report(booking: Booking, by: User, note: str = "") -> None:
         # Nobody else can come at a time that has passed: the customer is shown other times with somebody
         # else (see domain.cascades.alternatives).
     else:
-        tell([booking.customer_id], "customer_absent", booking, by.name)
+        tell([booking.customer_id], "customer_absent" if fee else "customer_absent_free", booking, by.name)
         tell([by.id], "absence_noted", booking, booking.customer.name)
 
 

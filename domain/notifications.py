@@ -51,6 +51,7 @@ TEXTS = {
     "taken_away": _l("The site gave %(service)s on %(time)s to somebody else: %(reason)s"),
     "knocked": _l("%(name)s is at your door for %(service)s, agreed for %(time)s."),
     "customer_absent": _l("%(name)s did not find you for %(service)s on %(time)s. The late fee is due."),
+    "customer_absent_free": _l("%(name)s did not find you for %(service)s on %(time)s. You owe nothing."),
     "professional_absent": _l("%(name)s says that you did not come for %(service)s on %(time)s."),
     "absence_noted": _l("It is noted that %(name)s was not there for %(service)s on %(time)s."),
     "disputed": _l("%(name)s says that %(service)s on %(time)s was not right. Answer within %(hours)s hours."),

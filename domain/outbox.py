@@ -59,6 +59,7 @@ TOPIC_OF = {
     "taken_away": Topic.BOOKINGS,
     "knocked": Topic.BOOKINGS,
     "customer_absent": Topic.BOOKINGS,
+    "customer_absent_free": Topic.BOOKINGS,
     "professional_absent": Topic.BOOKINGS,
     "disputed": Topic.BOOKINGS,
     "dispute_answered": Topic.BOOKINGS,
@@ -100,7 +101,7 @@ TOPIC_OF = {
 
 LONGEST_SUBJECT = 200
 _COLUMNS = ("key", "kind", "channel", "user_id", "address", "booking_id", "data", "status", "tries")
-_COLUMNS += ("due_at", "subject", "error", "created_at")
+_COLUMNS += ("due_at", "subject", "error", "created_at", "webhook_id")
 # What was published for the same cause stays as it is.
 _insert = {
     kind.dialect.name: Prepared(kind.insert(OutboxMessage.__table__).on_conflict_do_nothing(), *_COLUMNS)
@@ -167,6 +168,16 @@ def publish_by(ways: Iterable[Channel], user_id: int, kind: str, cause: str, **d
     _write([_row(f"{cause}:{user_id}:{way}", kind, way, None, user_id=user_id, data=data) for way in ways])
 
 
+def publish_to_webhooks(webhook_ids: Iterable[int], cause: str, subject: str, data: dict) -> None:
+    """Write an event for each of these webhooks; `data` is what is sent (see domain.webhooks)."""
+    _write(
+        [
+            _row(f"webhook:{one}:{cause}", "webhook", Channel.WEBHOOK, None, data=data, subject=subject, webhook_id=one)
+            for one in webhook_ids
+        ]
+    )
+
+
 def publish_sealed(address: str, subject: str, body: str, user_id: int | None = None) -> str:
     """Write a mail whose text is a secret, such as a link to set a new password; answer its key.
 
@@ -210,7 +221,9 @@ def nudge() -> None:
     db.session.info["published"] = True
 
 
-def _row(key, kind, channel, due_at, user_id=None, address=None, booking_id=None, data=None, subject=""):
+def _row(
+    key, kind, channel, due_at, user_id=None, address=None, booking_id=None, data=None, subject="", webhook_id=None
+):
     now = clock.now()
     return {
         "key": key,
@@ -226,6 +239,7 @@ def _row(key, kind, channel, due_at, user_id=None, address=None, booking_id=None
         "subject": subject,
         "error": "",
         "created_at": now,
+        "webhook_id": webhook_id,
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, true, update
 
-from domain import clock, listings, notifications, scorecards
+from domain import clock, listings, notifications, scorecards, waits
 from domain.job_runs import Step
 from domain.scorecards import Count
 from extensions import db, settings
@@ -47,6 +47,7 @@ def forgive(professional: Professional) -> None:
     professional.warned_at = professional.warned_of = professional.suspended_at = None
     professional.counts_from = clock.now()
     listings.refresh(professional.id)
+    waits.opened(professional.id)
 
 
 def _judge(professional, below: list[Count]) -> bool:
@@ -86,6 +87,7 @@ def _clear(professional):
     kind = "conduct_resumed" if professional.suspended_at else "conduct_cleared"
     if not _set(professional, warned_at=None, warned_of=None, suspended_at=None):
         return False
+    waits.opened(professional.id)
     notifications.notify(professional.id, kind)
     return True
 

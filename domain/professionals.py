@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, clock, files, listings, notifications, places, ratings
+from domain import audit, clock, files, listings, notifications, places, ratings, waits
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Approval, Category, FileKind, Offering, Professional, Role, Service, User
@@ -146,6 +146,8 @@ def set_pause(professional: Professional, by: User, paused: bool) -> None:
     _must_be(professional, by)
     professional.paused = paused
     listings.refresh(professional.id)
+    if not paused:
+        waits.opened(professional.id)
 
 
 def apply_again(professional: Professional, by: User) -> None:

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, offers, standings
+from domain import availability, bookings, clock, deadlines, offers, standings
 from domain.errors import Conflict, Invalid, InvalidTransition
 from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
@@ -193,7 +193,7 @@ def check_time(booking: Booking, by: User, starts_at: datetime) -> None:
     professional, minutes = booking.professional, _minutes(booking)
     ends_at = starts_at + timedelta(minutes=minutes)
     connection = standings.lock(booking.customer, professional.id)
-    availability.check_bookable(starts_at)
+    availability.check_bookable(starts_at, deadlines.horizon_days(booking))
     if professional.approval is not Approval.APPROVED or not professional.user.active:
         raise Invalid(_("The professional cannot work for this site now. Cancel, or keep the time."))
     availability.check_open(professional.id, starts_at, ends_at)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flask_babel import gettext as _
 from sqlalchemy import insert
 
-from domain import availability, bookings, clock, matching, notifications, offers, pricing, standings, waits
+from domain import availability, bookings, clock, matching, notifications, offers, pricing, standings, waits, webhooks
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.start_codes import new_salt
 from extensions import Prepared, db, settings
@@ -51,7 +51,15 @@ _add_booking = Prepared(
     "series_id",
 )
 _add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
-_add_event = Prepared(insert(BookingEvent.__table__), "booking_id", "verb", "to_status", "actor_id", "at", "reason")
+_add_event = Prepared(
+    insert(BookingEvent.__table__).returning(BookingEvent.__table__.c.id),
+    "booking_id",
+    "verb",
+    "to_status",
+    "actor_id",
+    "at",
+    "reason",
+)
 _add_key = Prepared(insert(IdempotencyKey.__table__), "user_id", "key", "fingerprint", "booking_id", "created_at")
 
 
@@ -118,7 +126,9 @@ def request(
     extras = standings.extras(connection, professional_id, service_id, more) if more else ()
     wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id)
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
-    booking_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
+    booking_id, event_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
+    if before.heard:
+        webhooks.tell(booking_id, "request", event_id)
     if extras:
         _write_services(connection, booking_id, service_id, offered, extras)
     if professional_id:
@@ -214,8 +224,8 @@ def _write(connection, by, wish, remarks, now, cascade):
         ],
     )
     event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id}
-    _add_event(connection, {**event, "at": now, "reason": ""})
-    return booking_id
+    event_id = _add_event(connection, {**event, "at": now, "reason": ""}).scalar_one()
+    return booking_id, event_id
 
 
 def _write_services(connection, booking_id, service_id, offered, extras):

@@ -107,7 +107,7 @@ def of_professional(professional_id: int, after: str | None = None) -> Page:
 
 def _tell(user_id, kind, booking, by):
     notifications.notify(
-        user_id, kind, booking.id, service=booking.service.name, time=booking.starts_at.isoformat(), name=by.name
+        user_id, kind, booking.id, service=booking.title, time=booking.starts_at.isoformat(), name=by.name
     )
 
 

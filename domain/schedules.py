@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import joinedload
 
-from domain import clock
+from domain import clock, waits
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
@@ -167,6 +167,7 @@ def set_hours(professional: Professional, by: User, hours: Hours) -> None:
     if rows:
         db.session.execute(insert(WorkingHours), rows)
     db.session.expire(professional, ["hours"])
+    waits.opened(professional.id)
 
 
 def touched_by_hours(professional: Professional, hours: Hours) -> list[Booking]:
@@ -190,7 +191,7 @@ def outside(professional: Professional, ahead: list[Booking], time_off: list[Tim
 
 
 def time_off_of(professional_id: int) -> list[TimeOff]:
-    """The time off that is not over yet."""
+    """The time off that is not over yet, with the busy times of calendars elsewhere."""
     return list(
         db.session.scalars(
             select(TimeOff)
@@ -198,6 +199,11 @@ def time_off_of(professional_id: int) -> list[TimeOff]:
             .order_by(TimeOff.starts_at, TimeOff.id)
         )
     )
+
+
+def own(time_off: list[TimeOff]) -> list[TimeOff]:
+    """What the professional took, and no calendar elsewhere says."""
+    return [off for off in time_off if off.calendar_id is None]
 
 
 def whole_days(off: TimeOff) -> tuple[date, date] | None:
@@ -220,7 +226,7 @@ def add_time_off(
     if len(note) > LONGEST_NOTE:
         raise Invalid(_("Keep the note under %(most)s characters.", most=LONGEST_NOTE), "note")
     _lock(professional)
-    known = time_off_of(professional.id)
+    known = own(time_off_of(professional.id))
     if any(off.starts_at <= starts_at and ends_at <= off.ends_at for off in known):
         raise Invalid(_("You are already away for all of that time."), "first_day")
     if len(known) >= MOST_TIME_OFF:
@@ -235,10 +241,13 @@ def remove_time_off(professional: Professional, by: User, time_off_id: int) -> N
     """Work then after all."""
     _must_be(professional, by)
     removed = db.session.execute(
-        delete(TimeOff).where(TimeOff.id == time_off_id, TimeOff.professional_id == professional.id)
+        delete(TimeOff).where(
+            TimeOff.id == time_off_id, TimeOff.professional_id == professional.id, TimeOff.calendar_id.is_(None)
+        )
     )
     if not removed.rowcount:
         raise NotFound(_("There is no such time off. You may have removed it already."))
+    waits.opened(professional.id)
 
 
 def touched_by_time_off(professional: Professional, starts_at: datetime, ends_at: datetime) -> list[Booking]:

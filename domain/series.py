@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import joinedload
 
 from domain import availability, bookings, clock, notifications, requests, standings
@@ -89,10 +89,15 @@ def request(by: User, wish: Wish, chosen: set[datetime], remarks: str = "", key:
 
 
 def get(series_id: int, user: User) -> Series:
-    """A series of a customer's, or for a professional. Raises NotFound for a stranger too."""
+    """A series of a customer's, or for a professional, who may have been given one visit of it alone.
+    Raises NotFound for a stranger too."""
+    visited = exists().where(Booking.series_id == Series.id, Booking.professional_id == user.id)
     series = db.session.scalar(
         select(Series)
-        .where(Series.id == series_id, or_(Series.customer_id == user.id, Series.professional_id == user.id))
+        .where(
+            Series.id == series_id,
+            or_(Series.customer_id == user.id, Series.professional_id == user.id, visited),
+        )
         .options(
             joinedload(Series.service),
             joinedload(Series.customer),

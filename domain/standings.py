@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, exists, func, or_, select
 
-from domain import availability, blocked_pairs, clock, places
+from domain import availability, blocked_pairs, clock, places, webhooks
 from domain.errors import Invalid
 from domain.transitions import HELD, HOLDING, UNANSWERED
 from extensions import Prepared, db, settings
@@ -57,6 +57,7 @@ _BEFORE_COLUMNS = (
     exists()
     .where(HELD, _waits.c.customer_id == bindparam("customer"), _waits.c.professional_id == bindparam("of"))
     .label("holds"),
+    webhooks.ANY_LISTENS.label("heard"),
 )
 _BEFORE = select(*_BEFORE_COLUMNS)
 _SERVICE = select(
@@ -148,7 +149,8 @@ def lock(customer: User, professional_id: int | None = None):
 
 
 def ask(connection, by: User, service_id: int, professional_id: int | None, key: str | None, now: datetime):
-    """What is offered, if anything, and what was before: the first use of the key, and overdue requests."""
+    """What is offered, if anything, and what was before: the first use of the key, overdue requests,
+    and whether a webhook hears of it."""
     read = _asked_of_one if professional_id else _asked_of_anybody
     known = {"customer": by.id, "key": key or "", "now": now, "of": professional_id}
     wanted = {**known, "service": service_id, "professional": professional_id}

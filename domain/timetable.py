@@ -15,6 +15,8 @@ from flask_babel import lazy_gettext as _l
 
 from domain import (
     activity,
+    api_results,
+    api_sessions,
     audit,
     bookings,
     clock,
@@ -254,6 +256,20 @@ TIMETABLE = (
         purges.idempotency_keys,
         _l("Forget used form keys"),
         _l("The keys that keep a form from being sent twice are forgotten after a week."),
+    ),
+    Job(
+        "purge_api_sessions",
+        Daily(AT_NIGHT),
+        api_sessions.forget_expired,
+        _l("Forget log-ins of the API"),
+        _l("Log-ins through the API whose tokens have run out are forgotten."),
+    ),
+    Job(
+        "purge_api_results",
+        Daily(AT_NIGHT),
+        api_results.forget_old,
+        _l("Forget answers of the API"),
+        _l("What calls with a one-time key were answered is forgotten after a day."),
     ),
     Job(
         "purge_job_runs",

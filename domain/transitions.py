@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, clock, deadlines, notifications, waits
+from domain import availability, clock, deadlines, notifications, waits, webhooks
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -109,7 +109,7 @@ TO_CLOSE = text("bookings.status = 'completed'")
 HELD = text("waits.status = 'held'")
 HOLDING = text(f"bookings.status IN ({', '.join(repr(status.value) for status in sorted(BLOCKING))})")
 
-_ADD_EVENT = insert(BookingEvent)
+_ADD_EVENT = insert(BookingEvent).returning(BookingEvent.id)
 
 
 def available_actions(booking: Booking, user: User) -> list[str]:
@@ -255,8 +255,8 @@ def offer_of(booking: Booking, user: User) -> OfferStatus | None:
 
 
 def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", source: Status | None = None) -> None:
-    """Write down what happened; without `source` the state did not change."""
-    db.session.execute(
+    """Write down what happened, and tell webhooks; without `source` the state did not change."""
+    event_id = db.session.scalar(
         _ADD_EVENT,
         {
             "booking_id": booking.id,
@@ -268,6 +268,7 @@ def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", so
             "reason": reason,
         },
     )
+    webhooks.tell(booking.id, verb, event_id)
 
 
 def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data) -> None:
@@ -276,7 +277,7 @@ def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data)
         people,
         kind,
         booking.id,
-        service=booking.service.name,
+        service=booking.title,
         time=booking.starts_at.isoformat(),
         name=name,
         **data,

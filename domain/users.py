@@ -5,11 +5,25 @@ import secrets
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, delete, exists, or_, select, update
+from sqlalchemy import bindparam, delete, exists, or_, select, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import appeals, audit, blocked_pairs, channels, clock, favourites, files, listings, places
+from domain import (
+    api_keys,
+    api_sessions,
+    appeals,
+    audit,
+    blocked_pairs,
+    channels,
+    clock,
+    favourites,
+    files,
+    listings,
+    outside_calendars,
+    places,
+    waits,
+)
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -26,8 +40,9 @@ from models import (
     Status,
     StoredFile,
     User,
+    Wait,
 )
-from models_lifecycle import Dispute, DisputePhoto
+from models_lifecycle import Dispute, DisputePhoto, Proposal
 
 LONGEST_NAME = 120
 MOST_ADDRESSES = 20
@@ -219,6 +234,7 @@ def block(user: User, by: User, reason: str) -> None:
     user.active, user.blocked_reason = False, _reason(reason)
     # Should they come back one day, a cookie of before does not.
     user.fs_uniquifier = secrets.token_hex(16)
+    api_keys.end_all(user)
     _follow_up(user)
     audit.record(by, "block", "user", user.id, reason=user.blocked_reason)
 
@@ -241,16 +257,17 @@ def anonymise(user: User, by: User, reason: str) -> None:
         raise Conflict(_("This account was anonymised already."))
     if _has_live_bookings(user):
         raise Invalid(_("There are bookings under way. Cancel or finish them first."))
+    former_name = user.name
     user.name = _("Former professional") if user.is_professional else _("Former user")
     user.email = f"former-{user.id}@invalid"
     user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
-    user.chat_url = user.message_choices = None
+    user.chat_url = user.message_choices = user.feed_salt = None
     user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
     user.fs_uniquifier = secrets.token_hex(16)
     if user.professional is not None:
         _empty_professional(user.professional)
-    _erase_traces(user)
+    _erase_traces(user, former_name)
     _follow_up(user)
     audit.record(by, "anonymise", "user", user.id, reason=_reason(reason))
 
@@ -260,7 +277,7 @@ def _empty_professional(professional):
     professional.resume_id = professional.identity_id = professional.approval_reason = None
 
 
-def _erase_traces(user):
+def _erase_traces(user, former_name):
     db.session.flush()
     _erase_disputes(user)
     for file_id in db.session.scalars(select(StoredFile.id).where(StoredFile.owner_id == user.id)).all():
@@ -278,10 +295,14 @@ def _erase_traces(user):
         .values(address_line="", remarks="")
         .execution_options(synchronize_session=False)
     )
-    _erase_from_stories(user)
+    _erase_from_stories(user, former_name)
     favourites.forget(user)
     blocked_pairs.forget(user)
     appeals.forget(user)
+    waits.forget(user)
+    api_keys.forget(user)
+    api_sessions.forget(user)
+    outside_calendars.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):
@@ -306,19 +327,35 @@ def _erase_disputes(user):
     )
 
 
-def _erase_from_stories(user):
-    """The step by which a booking came to a professional carries their name."""
+def _erase_from_stories(user, former_name):
+    """What somebody wrote about bookings, and their name in what others were told of them, also of those
+    that went on to another professional."""
     went_on = select(BookingOffer.booking_id).where(BookingOffer.professional_id == user.id)
-    had = select(Booking.id).where(Booking.professional_id == user.id)
+    had = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
+    lost = select(Notification.booking_id).where(Notification.user_id == user.id, Notification.kind == "taken_away")
+    ids = union(went_on, had, lost)
+    wrote = BookingEvent.actor_id == user.id
+    if user.is_professional:
+        # The step by which a booking came to them carries their name.
+        wrote = or_(wrote, BookingEvent.verb == "cascade")
+    quiet = {"synchronize_session": False}
     db.session.execute(
         update(BookingEvent)
-        .where(
-            BookingEvent.verb == "cascade",
-            or_(BookingEvent.booking_id.in_(went_on), BookingEvent.booking_id.in_(had)),
-        )
+        .where(BookingEvent.booking_id.in_(ids), wrote)
         .values(reason="")
-        .execution_options(synchronize_session=False)
+        .execution_options(**quiet)
     )
+    db.session.execute(
+        update(Proposal)
+        .where(Proposal.booking_id.in_(ids), Proposal.by_id == user.id)
+        .values(note="")
+        .execution_options(**quiet)
+    )
+    waited_for = select(Wait.id).where(Wait.professional_id == user.id)
+    for told in (Notification, OutboxMessage):
+        named = or_(told.data["name"].as_string() == former_name, told.data["former"].as_string() == former_name)
+        about = or_(told.booking_id.in_(ids), told.data["wait_id"].as_integer().in_(waited_for))
+        db.session.execute(delete(told).where(about, named).execution_options(**quiet))
 
 
 def _follow_up(user):

@@ -6,13 +6,14 @@ A freed slot is held for the first in line, for 15 minutes, by claims of its own
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, blocked_pairs, clock, notifications, users
-from domain.errors import Invalid, NotAllowed, NotFound
+from domain import availability, blocked_pairs, clock, notifications
+from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
+    Address,
     Approval,
     Offering,
     Professional,
@@ -37,7 +38,7 @@ def join(by: User, professional_id: int, service_id: int, address_id: int, day: 
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
-    address = users.address(address_id, by)
+    address = _address(address_id, by)
     service = _offered(by, professional_id, service_id)
     if not clock.today() <= day <= clock.today() + timedelta(days=settings.policy.horizon_days):
         raise Invalid(_("Choose one of the days shown."), "day")
@@ -86,6 +87,12 @@ def held(by: User, professional_id: int) -> Wait | None:
     return db.session.scalar(still.order_by(Wait.id).limit(1))
 
 
+def is_held(wait_id: int) -> bool:
+    """Whether the slot that somebody was told of is still theirs to book."""
+    wait = db.session.get(Wait, wait_id)
+    return wait is not None and wait.status is WaitStatus.HELD and wait.held_until > clock.now()
+
+
 def leave(wait: Wait, by: User) -> None:
     """Give the place up; a slot that was held goes to the next. Leaving twice is leaving once."""
     if wait.customer_id != by.id:
@@ -115,14 +122,38 @@ def slot_freed(professional_id: int | None, starts_at: datetime) -> None:
         serve(professional_id, clock.local(starts_at).date())
 
 
+def opened(professional_id: int) -> None:
+    """Somebody takes bookings again, or at more times: hold what is free for whoever waits for them."""
+    days = select(Wait.day).where(
+        Wait.professional_id == professional_id, Wait.day >= clock.today(), Wait.status == WaitStatus.WAITING
+    )
+    for day in db.session.scalars(days.distinct().order_by(Wait.day)).all():
+        serve(professional_id, day)
+
+
+def forget(user: User) -> None:
+    """Somebody who is erased waits for nothing, and nobody waits for them."""
+    theirs = select(Wait).where(or_(Wait.customer_id == user.id, Wait.professional_id == user.id))
+    ended = db.session.scalars(theirs.where(Wait.status.in_(OPEN))).all()
+    for wait in ended:
+        _end(wait, WaitStatus.LEFT)
+    for professional_id, day in {(wait.professional_id, wait.day) for wait in ended}:
+        serve(professional_id, day)
+
+
 def serve(professional_id: int, day: date) -> None:
     """Hold what is free on a day for those in line for it, first come first."""
     line = db.session.scalars(
         select(Wait)
+        .join(Wait.customer)
+        .join(Wait.service)
         .where(
             Wait.professional_id == professional_id,
             Wait.day == day,
             Wait.status == WaitStatus.WAITING,
+            # Whoever cannot book what is held keeps it from the others for nothing.
+            User.active.is_(True),
+            Service.retired_at.is_(None),
             ~blocked_pairs.are_apart(Wait.customer_id, Wait.professional_id),
             # Who takes no bookings now is not waited for until they do.
             exists().where(
@@ -131,7 +162,7 @@ def serve(professional_id: int, day: date) -> None:
                 Offering.listed,
             ),
         )
-        .options(joinedload(Wait.service), joinedload(Wait.professional).joinedload(Professional.user))
+        .options(contains_eager(Wait.service), joinedload(Wait.professional).joinedload(Professional.user))
         .order_by(Wait.id)
         .limit(MOST_SERVED)
     ).all()
@@ -159,12 +190,16 @@ def _hold_for(wait):
     start = next(_free(wait.professional_id, wait.service, wait.day, address.pin), None)
     if start is None:
         return
-    now = clock.now()
+    try:
+        with db.session.begin_nested():
+            availability.hold(wait.professional_id, wait.id, start, wait.service.duration_minutes)
+    except Conflict:
+        # Somebody books it at this moment. That is no reason to refuse what has freed it.
+        return
     wait.status = WaitStatus.HELD
     wait.starts_at = start
-    wait.held_until = now + timedelta(minutes=settings.policy.hold_minutes)
+    wait.held_until = clock.now() + timedelta(minutes=settings.policy.hold_minutes)
     db.session.flush()
-    availability.hold(wait.professional_id, wait.id, start, wait.service.duration_minutes)
     _tell(wait, "slot_held")
 
 
@@ -203,6 +238,14 @@ def _of(by):
             contains_eager(Wait.professional).contains_eager(Professional.user),
         )
     )
+
+
+def _address(address_id, by):
+    mine = select(Address).where(Address.customer_id == by.id, Address.archived_at.is_(None))
+    found = db.session.scalar(mine.where(Address.id == address_id).options(joinedload(Address.pin)))
+    if found is None:
+        raise NotFound(_("There is no such address."))
+    return found
 
 
 def _offered(by, professional_id, service_id):

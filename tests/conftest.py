@@ -29,12 +29,20 @@ def pytest_unconfigure(config):
         databases.stop()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """What is marked slow may take longer than the others, unless it says how long itself."""
+    """What is marked slow may take longer than the others, unless it says how long itself; and what
+    waits for a real clock begins first, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: not _waits(item))
     for item in items:
         long = any(item.get_closest_marker(name) for name in ("slow", "browser"))
         if long and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+
+
+def _waits(item):
+    marks = {mark.name for mark in item.iter_markers()}
+    return {"slow", "realtime"} <= marks and "browser" not in marks
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from flask_security import hash_password
 
 from config import ROOT
-from domain import availability, clock, listings, places, pricing, start_codes
+from domain import api_keys, availability, clock, listings, places, pricing, start_codes, webhooks
 from extensions import db, settings
 from init_db import load_catalogue
 from models import (
@@ -42,6 +42,7 @@ from models import (
     Wait,
     WorkingHours,
 )
+from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute
 
 PASSWORD = "a kettle on the stove"
@@ -258,6 +259,17 @@ def export(admin: User, **values) -> Export:
     """An export of bookings that nobody has begun to write."""
     known = {"kind": ExportKind.BOOKINGS, "key": secrets.token_hex(8), "created_at": clock.now()}
     return _saved(Export(admin_id=admin.id, **{**known, **values}))
+
+
+def key(person: User, **values) -> ApiKey:
+    """A key for a script of somebody's, whose text nobody knows."""
+    made, _text = api_keys.make(person, **{"name": "Laptop", "scopes": ["bookings:read"], "days": 30, **values})
+    return _saved(made)
+
+
+def webhook(admin: User, url: str = "https://hooks.example.com/doorstep", verbs: tuple = ()) -> Webhook:
+    made, _secret = webhooks.add(admin, url, [*verbs])
+    return _saved(made)
 
 
 def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:

@@ -84,7 +84,10 @@ TOLD = {
     ("start", Party.PROFESSIONAL): {"customer": {"started"}},
     ("override_code", Party.ADMIN): {"customer": {"started"}, "professional": {"started"}},
     ("knock", Party.PROFESSIONAL): {"customer": {"knocked"}},
-    ("no_show", Party.PROFESSIONAL): {"customer": {"customer_absent"}, "professional": {"absence_noted"}},
+    ("no_show", Party.PROFESSIONAL): {
+        "customer": {"customer_absent", "customer_absent_free"},
+        "professional": {"absence_noted"},
+    },
     ("no_show", Party.CUSTOMER): {"professional": {"professional_absent"}, "customer": {"absence_noted"}},
     ("complete", Party.PROFESSIONAL): {"customer": {"completed"}},
     ("record_payment", Party.PROFESSIONAL): {"customer": {"paid"}},

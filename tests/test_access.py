@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import clock, files, outbox
+from domain import clock, feeds, files, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
+from models_integrations import OutsideCalendar
 from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
 from tests import factories
 
@@ -75,6 +76,16 @@ TABLE = {
         POST /admin/reviews/<int:review_id>/hide
         POST /admin/reviews/<int:review_id>/show
         GET /admin/search
+        GET /admin/webhooks
+        GET /admin/webhooks/<int:webhook_id>
+        POST /admin/webhooks/<int:webhook_id>
+        POST /admin/webhooks/<int:webhook_id>/pause
+        POST /admin/webhooks/<int:webhook_id>/remove
+        POST /admin/webhooks/<int:webhook_id>/resume
+        POST /admin/webhooks/<int:webhook_id>/secret
+        POST /admin/webhooks/<int:webhook_id>/test
+        GET /admin/webhooks/new
+        POST /admin/webhooks/new
         GET /admin/summary
         GET /service-list
         GET /service-list/categories/<int:category_id>
@@ -115,6 +126,9 @@ TABLE = {
         GET /static/<path:filename>
     """,
     "login login in in in in in in": """
+        GET /account/keys
+        GET /account/keys/new
+        POST /account/keys/new
         GET /account/messages
         POST /account/messages
         POST /account/messages/test
@@ -135,6 +149,11 @@ TABLE = {
         POST /two-factor/<token>
         GET /verify
         POST /verify
+    """,
+    "login login in in in in in 403": """
+        GET /account/calendar
+        POST /account/calendar
+        POST /account/calendar/off
     """,
     "login login 404 403 403 in 403 403": """
         GET /account/addresses/<int:address_id>
@@ -187,6 +206,8 @@ TABLE = {
         POST /professional/reviews/<int:review_id>/reply
         POST /professional/series/<int:series_id>/accept
         POST /professional/series/<int:series_id>/reject
+        POST /professional/calendars/<int:calendar_id>/read
+        POST /professional/calendars/<int:calendar_id>/remove
         POST /professional/time-off/<int:time_off_id>/remove
     """,
     "login login in 403 403 in 403 403": """
@@ -214,6 +235,7 @@ TABLE = {
     """,
     "404 404 404 404 404 404 404 404": """
         GET /bootstrap/static/<path:filename>
+        GET /calendar/<token>.ics
         GET /photos/<file_id>
         GET /unsubscribe/<token>
         POST /unsubscribe/<token>
@@ -225,6 +247,7 @@ TABLE = {
     "login login 403 in away 403 in 403": """
         GET /professional/blocked
         GET /professional/calendar
+        GET /professional/calendars
         GET /professional/earnings
         GET /professional/history
         GET /professional/hours
@@ -248,6 +271,7 @@ TABLE = {
         GET /signup/professional
     """,
     "login login 403 in 403 403 in 403": """
+        POST /professional/calendars
         POST /professional/hours
         POST /professional/pause
         POST /professional/scorecard/appeal
@@ -280,6 +304,7 @@ TABLE = {
         GET /evidence/<int:booking_id>
     """,
     "login login 404 404 404 in 404 404": """
+        POST /account/keys/<int:key_id>/revoke
         POST /notifications/<int:notification_id>/read
     """,
     "login login away away away away away away": """
@@ -321,11 +346,15 @@ def make_things(cast):
     """What the variable parts of the rules stand for: the customer's and the professional's own."""
     customer, pro = cast["customer"], cast["pro"]
     booking = factories.booking(customer, pro, status=Status.CLOSED)
+    feeds.renew(customer, by=customer)
     review = factories.review(booking)
     series, wait = factories.series(booking), factories.wait(customer, pro)
     note = Notification(user_id=customer.id, kind="approved", created_at=clock.now())
     away = TimeOff(professional_id=pro.id, starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
-    db.session.add_all([note, away])
+    elsewhere = OutsideCalendar(
+        professional_id=pro.id, name="Family", url="", created_at=clock.now(), due_at=clock.now()
+    )
+    db.session.add_all([note, away, elsewhere])
     outbox.publish([customer.id], "approved", "test")
     decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
     db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
@@ -354,6 +383,8 @@ def make_things(cast):
         "wait_id": wait.id,
         "notification_id": note.id,
         "time_off_id": away.id,
+        "calendar_id": elsewhere.id,
+        "feed": feeds.token(customer),
         "address_id": customer.addresses[0].id,
         "file_id": resume.id,
         "professional_id": pro.id,
@@ -364,6 +395,8 @@ def make_things(cast):
         "pincode": factories.CITY_PIN,
         "token": "made-up",
         "job_name": "expire",
+        "key_id": factories.key(customer).id,
+        "webhook_id": factories.webhook(cast["admin"]).id,
         "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
         "filename": "favicon.svg",

@@ -270,6 +270,39 @@ def test_a_notification_leads_to_its_booking_and_is_read(as_, customer, professi
         assert db.session.get(Notification, one.id).read_at is not None
 
 
+@pytest.mark.parametrize(
+    ("kind", "reader", "address"),
+    [
+        ("slot_held", "customer", "/waits"),
+        ("conduct_warned", "professional", "/professional/scorecard"),
+        ("appeal_refused", "professional", "/professional/scorecard"),
+        ("export_ready", "admin", "/admin/exports"),
+    ],
+)
+def test_a_notification_leads_to_its_page_also_when_it_was_read(request, as_, kind, reader, address):
+    person = request.getfixturevalue(reader)
+    moment = factories.at(11, days=1).isoformat()
+    notifications.notify(person.id, kind, service="Tap", time=moment, until=moment, name="Dev", numbers=[])
+    db.session.commit()
+    one = db.session.query(Notification).filter_by(user_id=person.id).one()
+    client = as_(person)
+    for _ in range(2):
+        assert f"/notifications/{one.id}/read" in client.get("/notifications").text
+        response = client.post(f"/notifications/{one.id}/read")
+        assert response.location == address
+        assert client.get(address).status_code == 200
+
+
+def test_who_lost_a_job_is_not_led_to_it(as_, customer, professional, other_professional):
+    lost = factories.booking(customer, other_professional)
+    notifications.notify(professional.id, "taken_away", lost.id, service="Tap", time=lost.starts_at.isoformat())
+    db.session.commit()
+    one = db.session.query(Notification).filter_by(user_id=professional.id).one()
+    client = as_(professional)
+    assert "Open the booking" not in client.get("/notifications").text
+    assert client.post(f"/notifications/{one.id}/read").location == "/notifications"
+
+
 def test_the_notification_of_another_is_not_found(as_, customer, other_customer):
     one = told(other_customer)
     assert as_(customer).post(f"/notifications/{one.id}/read").status_code == 404

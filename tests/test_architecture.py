@@ -15,7 +15,8 @@ LAYERS = (
     ("app",),
     ("routes", "commands"),
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
-    ("letters", "exporting", "papers", "desk", "states"),
+    ("ics",),
+    ("letters", "exporting", "papers", "desk", "states", "calendar_reading"),
     ("monthly",),
     ("auth",),
     ("forms",),
@@ -26,7 +27,7 @@ LAYERS = (
     ("domain",),
     ("gateways",),
     ("models",),
-    ("storage", "assets", "smtp", "egress"),
+    ("storage", "assets", "smtp", "egress", "busy_times"),
     ("extensions",),
     ("config",),
 )
@@ -35,6 +36,7 @@ SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
     ("forms_lifecycle", "forms"),
+    ("forms_integrations", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -57,6 +59,7 @@ PUBLIC_CALLS = {
 }
 GATED_BLUEPRINTS = {
     "account",
+    "account_keys",
     "admin",
     "admin_catalogue",
     "admin_conduct",
@@ -64,6 +67,7 @@ GATED_BLUEPRINTS = {
     "admin_exports",
     "admin_operations",
     "admin_reports",
+    "admin_webhooks",
     "customer",
     "customer_changes",
     "customer_people",
@@ -72,6 +76,7 @@ GATED_BLUEPRINTS = {
     "customer_series",
     "customer_waits",
     "professional",
+    "professional_calendars",
     "professional_changes",
     "professional_conduct",
     "professional_people",

@@ -9,9 +9,9 @@ from flask_babel import force_locale
 
 import letters
 import templating
-from domain import clock, outbox
+from domain import bookings, clock, outbox, proposals
 from extensions import db
-from models import BookingEvent, BookingOffer, Channel, OfferStatus, OutboxMessage, Status
+from models import BookingEvent, BookingOffer, Channel, OfferStatus, OutboxMessage, Status, WaitStatus
 from tests import factories
 
 UNSUBSCRIBE = "https://example.com/unsubscribe/made-up"
@@ -35,6 +35,8 @@ def write(app, customer, professional, admin):
         known = {"service": "Bathroom deep cleaning", "time": factories.at(11, days=1).isoformat(), "name": "Dev"}
         known |= {"reason": "I am ill", "day": "2026-11-24", "month": "2026-11", "export_id": 1, "rows": 12_345}
         known |= {"new_time": factories.at(15, days=2).isoformat(), "until": factories.at(18).isoformat()}
+        if kind == "slot_held":
+            known["wait_id"] = held().id
         known |= {"count": 4, "hours": 48, "former": "Esha Nair", "numbers": [["rating", 2.4, 7, 3.0]], **data}
         if kind in ("day_before", "hours_before"):
             known["time"] = booking.starts_at.isoformat()
@@ -45,6 +47,18 @@ def write(app, customer, professional, admin):
             return admin
         return professional if kind in TO_PROFESSIONAL else customer
 
+    def held():
+        wait = factories.wait(customer, professional)
+        wait.status, wait.held_until = WaitStatus.HELD, clock.now() + timedelta(minutes=15)
+        db.session.commit()
+        return wait
+
+    def proposed():
+        booking = factories.booking(customer, professional, status=Status.ACCEPTED)
+        proposals.propose(booking, professional, factories.at(15, days=2))
+        db.session.commit()
+        return booking
+
     def _situation(kind):
         if outbox.TOPIC_OF[kind] in ("account", "site"):
             return None
@@ -53,6 +67,8 @@ def write(app, customer, professional, admin):
             db.session.add(BookingOffer(**offer(booking, professional)))
             db.session.commit()
             return booking
+        if kind == "proposed":
+            return proposed()
         if kind in ("requested", "series_requested", "requests_waiting"):
             return factories.booking(customer, professional)
         if kind in ("activity_report", "earnings_statement", "review_prompt"):
@@ -241,6 +257,40 @@ def test_an_offer_that_went_to_somebody_else_is_not_told(write):
     assert letters.compose(one) is None
 
 
+def test_a_series_is_told_while_one_of_its_visits_can_be_answered(write, customer, professional):
+    first = factories.booking(customer, professional)
+    second = factories.booking(customer, professional, starts_at=factories.at(11, days=8))
+    factories.series(first, second)
+    one = write("series_requested", booking=first)
+    bookings.cancel(first, customer)
+    assert f"/professional/series/{first.series_id}" in read(one)[1]
+    bookings.cancel(second, customer)
+    assert letters.compose(one) is None
+
+
+def test_another_time_is_told_only_while_it_waits_for_an_answer(write, professional):
+    one = write("proposed")
+    assert letters.compose(one) is not None
+    assert letters.compose(write("proposed", person=professional, booking=one.booking)) is None
+    [proposal] = one.booking.proposals
+    proposals.withdraw(one.booking, professional, proposal.id)
+    assert letters.compose(one) is None
+
+
+def test_a_slot_is_told_only_while_it_is_held(write, frozen):
+    one = write("slot_held")
+    assert letters.compose(one) is not None
+    frozen.shift(timedelta(minutes=15))
+    assert letters.compose(one) is None
+
+
+def test_nobody_is_at_the_door_of_a_job_that_has_begun(write):
+    one = write("knocked")
+    assert letters.compose(one) is not None
+    one.booking.status = Status.IN_PROGRESS
+    assert letters.compose(one) is None
+
+
 @pytest.mark.parametrize("kind", ["day_before", "hours_before"])
 def test_a_reminder_is_told_only_of_the_visit_as_it_was_agreed(write, frozen, kind):
     one = write(kind)
@@ -284,6 +334,14 @@ def test_a_request_names_the_deadline_the_earnings_and_no_address(write):
     assert one.booking.address_line not in plain
     assert "Bengaluru GPO 560001" in plain
     assert f"/professional/jobs/{one.booking.id}" in plain
+
+
+@pytest.mark.parametrize("kind", ["dispute_refund", "dispute_dismissed"])
+def test_the_end_of_a_dispute_is_not_called_the_readers_own(write, professional, kind):
+    """Both sides read it, and only one of them began it."""
+    subject, plain, _html = read(write(kind, person=professional))
+    assert subject.startswith("Decided: ")
+    assert "our dispute" not in plain
 
 
 def test_who_lost_a_job_is_not_led_to_it(write, other_professional):
@@ -339,6 +397,6 @@ def test_a_monthly_report_draws_its_bars_with_letters(write, customer, professio
     assert subject == "Your activity in November 2026"
     assert re.search(r"Nov 2026\s+█{20} ", plain)
     assert re.search(r"Oct 2026\s+█{8,9} ", plain)
-    assert "₹100.00 of it is the fee for cancelling late." in plain
+    assert "₹100.00 of it is for cancelling late or not being there." in plain
     assert "/review" in plain
     assert "/reports/2026-11" in html

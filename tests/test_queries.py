@@ -20,6 +20,7 @@ from models import (
     Review,
     Role,
     Status,
+    TimeOff,
     User,
     WorkingHours,
 )
@@ -84,6 +85,9 @@ def grow(size, cast, ids):
     appeal = {"professional_id": one["professional_id"], "words": "I was ill.", "created_at": now}
     decided = {"granted": False, "answer": "No.", "answered_at": now, "answered_by_id": cast["admin"].id}
     put(insert(Appeal), [{**appeal, **decided} for _ in range(count // 50)])
+    busy = {"calendar_id": ids["calendar_id"], "professional_id": one["professional_id"], "note": ""}
+    meetings = [now + timedelta(hours=8 * n) for n in range(count // 10)]
+    put(insert(TimeOff), [{**busy, "starts_at": at, "ends_at": at + timedelta(hours=1)} for at in meetings])
     review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
     closed = range(first, first + count, len(states))
     put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])
@@ -95,6 +99,9 @@ def grow(size, cast, ids):
     sent = {"kind": "closed", "channel": "mail", "user_id": told[0], "booking_id": first, "data": note["data"]}
     sent |= {"status": "waiting", "tries": 0, "due_at": now, "subject": "", "error": "", "created_at": now}
     put(insert(OutboxMessage), [{"key": f"crowd{n}", **sent} for n in people])
+    told = {"kind": "webhook", "channel": "webhook", "webhook_id": ids["webhook_id"], "status": "sent", "tries": 0}
+    told |= {"due_at": now, "sent_at": now, "subject": "test", "error": "", "created_at": now, "data": {}}
+    put(insert(OutboxMessage), [{"key": f"webhook{n}", **told} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
     kept = {"customer_id": one["customer_id"], "created_at": now}
@@ -164,6 +171,7 @@ def _pages(app, ids):
             blueprint = endpoint.split(".")[0].split("_")[0]
             for reader in READERS.get(blueprint, [None]):
                 yield reader, test_access.fill(rule, ids)
+    yield None, f"/calendar/{ids['feed']}.ics"
     near = f"near={factories.CITY_PIN}"
     for sort in ("best", "rating", "distance", "experience", "price"):
         yield None, f"/search?q=cleaning&{near}&sort={sort}"

@@ -20,7 +20,17 @@ function toast(text) {
 
 function welcome(root) {
   root.querySelectorAll("[data-close]").forEach((button) => { button.hidden = false; });
+  // Only pages over https may reach the clipboard.
+  if (navigator.clipboard) root.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
   root.querySelector("[data-focus]")?.focus();
+}
+
+async function copy(button) {
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  await navigator.clipboard.writeText(field.value);
+  button.textContent = button.dataset.copied;
+  announce(button.dataset.copied);
 }
 
 // A button that was pressed waits for the answer; the next page, or coming back, frees it.
@@ -51,6 +61,8 @@ window.addEventListener("pageshow", (event) => { if (event.persisted) release();
 
 document.addEventListener("click", (event) => {
   event.target.closest?.("[data-close]")?.closest(".flash")?.remove();
+  const copied = event.target.closest?.("[data-copy]");
+  if (copied) copy(copied);
   document.querySelectorAll("[data-menu][open]").forEach((menu) => {
     if (!menu.contains(event.target)) menu.open = false;
   });

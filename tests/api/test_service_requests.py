@@ -168,6 +168,14 @@ def test_what_cannot_be_booked_is_named(api, customer, refused, wish, field, cha
     assert count(Booking) == 0
 
 
+def test_only_professionals_who_take_bookings_can_be_named(
+    api, customer, other_customer, unapproved_professional, refused, wish
+):
+    for other in (other_customer, unapproved_professional, customer):
+        refused(api(customer).post("/service-requests", wish(professional_id=other.id)), 422)
+    assert count(Booking) == 0
+
+
 @pytest.mark.parametrize("missing", ["service_id", "professional_id", "starts_at", "address"])
 def test_what_is_missing_is_named(api, customer, refused, wish, missing):
     sent = {name: value for name, value in wish().items() if name != missing}

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from domain import activity, bookings, earnings
+from domain import activity, bookings, earnings, no_shows
 from domain.errors import NotFound
 from extensions import db
 from models import BookingEvent, OutboxMessage, Status
@@ -129,6 +129,28 @@ def test_a_cancellation_through_its_verb_counts_with_its_fee(customer, professio
     report = activity.report(customer.id, NOVEMBER)
     assert report.total.cancelled == 1
     assert report.fees == one.total > 0
+
+
+def test_what_went_from_one_professional_to_the_next_is_called_off_once(customer, professional, other_professional):
+    one = factories.booking(customer, professional, status=Status.ACCEPTED, cascade=True)
+    bookings.cancel(one, professional)
+    bookings.accept(one, other_professional)
+    bookings.cancel(one, other_professional)
+    assert activity.report(customer.id, NOVEMBER).total == activity.Count(requested=1, cancelled=1)
+
+
+def test_what_a_customer_owes_who_was_not_there_is_spent(customer, professional, frozen):
+    one = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(11))
+    frozen.move_to(one.starts_at)
+    no_shows.knock(one, professional)
+    frozen.shift(timedelta(minutes=30))
+    no_shows.report(one, professional)
+    report = activity.report(customer.id, NOVEMBER)
+    assert report.total == activity.Count(requested=1, spent=one.total)
+    assert report.fees == one.total > 0
+    frozen.move_to(at(12, 1, 6))
+    activity.activity_reports("2026-12", 0)
+    assert people("activity_report") == [customer.id]
 
 
 def test_the_list_of_months_begins_with_this_one(customer, professional):

@@ -4,10 +4,31 @@ from datetime import timedelta
 
 import pytest
 
-from domain import blocked_pairs, bookings, disputes, no_shows, professionals, proposals, requests, transitions, waits
+from domain import (
+    amendments,
+    availability,
+    blocked_pairs,
+    bookings,
+    choices,
+    clock,
+    disputes,
+    listings,
+    no_shows,
+    notifications,
+    pauses,
+    professionals,
+    proposals,
+    requests,
+    schedules,
+    series,
+    services,
+    transitions,
+    users,
+    waits,
+)
 from domain.errors import Invalid, InvalidTransition
 from extensions import db
-from models import BookingOffer, Notification, OfferStatus, Professional, Status, WaitStatus
+from models import BookingEvent, BookingOffer, Every, Notification, OfferStatus, Professional, Status, WaitStatus
 from models_lifecycle import ProposalStatus
 from tests import factories
 
@@ -76,6 +97,46 @@ def test_a_booking_given_to_somebody_else_leaves_no_proposal_to_them(
     assert transitions.open_proposal(booking) is None
 
 
+# -- Series -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def last_visit(customer, professional):
+    """The eighth of a weekly series: farther ahead than single bookings can be made."""
+    wish = professional.id, factories.service().id, (), factories.at(11, days=1), customer.addresses[0].id
+    asked = series.Wish(*wish, Every.WEEK, 8)
+    made = series.request(customer, asked, {visit.starts_at for visit in series.plan(customer, asked)})
+    db.session.commit()
+    return series.visits(made, customer)[-1]
+
+
+def test_a_visit_far_ahead_can_be_moved_to_the_days_around_it(customer, last_visit):
+    times = choices.before_moving(last_visit)
+    assert times.day.date == clock.local(last_visit.starts_at).date()
+    assert times.day.free
+    later = last_visit.starts_at + timedelta(hours=2)
+    amendments.shift(last_visit, customer, later)
+    assert last_visit.starts_at == later
+
+
+def test_both_sides_can_agree_to_another_time_for_a_visit_far_ahead(customer, professional, last_visit):
+    bookings.accept(last_visit, professional)
+    later = last_visit.starts_at + timedelta(hours=2)
+    proposal = proposals.propose(last_visit, professional, later)
+    proposals.agree(last_visit, customer, proposal.id)
+    assert last_visit.starts_at == later
+
+
+def test_who_was_given_one_visit_sees_that_one_of_the_series(
+    professional, other_professional, admin, last_visit
+):
+    bookings.accept(last_visit, professional)
+    bookings.reassign(last_visit, admin, other_professional.id, "The van broke down")
+    seen = series.get(last_visit.series_id, other_professional)
+    assert series.visits(seen, other_professional) == [last_visit]
+    assert len(series.visits(seen, professional)) == 7
+
+
 # -- The line for a full day ------------------------------------------------------------------
 
 
@@ -127,6 +188,88 @@ def test_nothing_is_held_with_somebody_who_takes_no_bookings(customer, one_a_day
     professionals.set_pause(db.session.get(Professional, one_a_day.id), one_a_day, True)
     bookings.cancel(taken, one_a_day)
     assert wait.status is WaitStatus.WAITING
+    assert told(customer) == []
+
+
+@pytest.mark.parametrize("how", [users.block, users.anonymise])
+def test_nothing_is_held_for_somebody_who_cannot_come_any_more(
+    customer, other_customer, one_a_day, taken, admin, how
+):
+    first, second = join(customer, one_a_day), join(other_customer, one_a_day)
+    how(customer, admin, "They wished it")
+    bookings.cancel(taken, taken.customer)
+    assert first.status is not WaitStatus.HELD
+    assert second.status is WaitStatus.HELD
+
+
+def test_what_is_held_for_somebody_who_is_erased_goes_to_the_next(
+    customer, other_customer, one_a_day, taken, admin
+):
+    first, second = join(customer, one_a_day), join(other_customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    users.anonymise(customer, admin, "They wished it")
+    assert (first.status, second.status) == (WaitStatus.LEFT, WaitStatus.HELD)
+
+
+def test_nobody_waits_for_somebody_who_is_erased(customer, one_a_day, taken, admin):
+    wait = join(customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    users.anonymise(one_a_day, admin, "They wished it")
+    assert wait.status is WaitStatus.LEFT
+
+
+def test_nothing_is_held_for_a_service_that_is_not_offered_any_more(customer, one_a_day, taken, admin, service):
+    wait = join(customer, one_a_day)
+    services.retire_service(service, admin)
+    bookings.cancel(taken, taken.customer)
+    assert wait.status is WaitStatus.WAITING
+
+
+def test_who_takes_bookings_again_is_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    professionals.set_pause(person, one_a_day, True)
+    bookings.cancel(taken, one_a_day)
+    professionals.set_pause(person, one_a_day, False)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_a_pause_of_the_site_that_ends_serves_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    person.suspended_at = clock.now()
+    listings.refresh(person.id)
+    bookings.cancel(taken, one_a_day)
+    pauses.forgive(person)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_time_off_that_is_taken_back_is_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    person = db.session.get(Professional, one_a_day.id)
+    off = schedules.add_time_off(person, one_a_day, factories.at(0, days=1), factories.at(0, days=2))
+    bookings.cancel(taken, one_a_day)
+    assert wait.status is WaitStatus.WAITING
+    schedules.remove_time_off(person, one_a_day, off.id)
+    assert wait.status is WaitStatus.HELD
+
+
+def test_longer_hours_are_held_for_the_line(customer, one_a_day, taken):
+    wait = join(customer, one_a_day)
+    schedules.set_hours(
+        db.session.get(Professional, one_a_day.id), one_a_day, {day: [(9 * 60, 12 * 60)] for day in range(6)}
+    )
+    assert (wait.status, wait.starts_at) == (WaitStatus.HELD, factories.at(10, 30, days=1))
+
+
+def test_a_slot_that_is_taken_while_it_frees_stops_nobody_from_cancelling(customer, one_a_day, taken, monkeypatch):
+    """Somebody books it at this moment: the line goes on waiting, and the booking is cancelled."""
+    wait = join(customer, one_a_day)
+    other = factories.booking(taken.customer, one_a_day, starts_at=factories.at(9, days=2))
+    seen = [availability.Day(wait.day, (availability.Slot(other.starts_at, taken=False),))]
+    monkeypatch.setattr(availability, "free_slots", lambda *_wish: seen)
+    bookings.cancel(taken, taken.customer)
+    assert (taken.status, wait.status) == (Status.CANCELLED, WaitStatus.WAITING)
     assert told(customer) == []
 
 
@@ -182,3 +325,49 @@ def test_an_expired_request_with_an_open_proposal_is_answered_by_nobody(customer
     bookings.expire_due()
     db.session.expire_all()
     assert proposal.status is ProposalStatus.LAPSED
+
+
+# -- Who is erased ----------------------------------------------------------------------------
+
+
+def read(person):
+    """The words of all that somebody was told in the app."""
+    return " ".join(
+        notifications.message(one, str) for one in db.session.query(Notification).filter_by(user_id=person.id)
+    )
+
+
+def test_who_is_erased_leaves_no_words_about_their_bookings(customer, professional, admin):
+    booking = factories.booking(customer, professional, status=Status.ACCEPTED)
+    proposal = proposals.propose(booking, customer, factories.at(15, days=1), "Ravi next door has the key")
+    proposals.decline(booking, professional, proposal.id, "Then I am at my mother's")
+    bookings.cancel(booking, customer, "Ravi is away")
+    users.anonymise(customer, admin, "They wished it")
+    db.session.expire_all()
+    assert proposal.note == ""
+    written = {one.reason for one in db.session.query(BookingEvent).filter_by(booking_id=booking.id)}
+    assert written == {"", "Then I am at my mother's"}
+
+
+@pytest.mark.parametrize("how", ["reassigned", "went on"])
+def test_who_is_erased_is_not_named_to_the_customer_of_a_job_they_gave_away(
+    customer, professional, other_professional, admin, how
+):
+    booking = factories.booking(customer, professional, cascade=True)
+    bookings.accept(booking, professional)
+    if how == "reassigned":
+        bookings.reassign(booking, admin, other_professional.id, "The van broke down")
+    else:
+        bookings.cancel(booking, professional)
+    assert professional.name in read(customer)
+    users.anonymise(professional, admin, "They wished it")
+    assert "Dev Menon" not in read(customer)
+    assert (other_professional.name in read(customer)) is (how == "reassigned")
+
+
+def test_who_is_erased_is_not_named_to_those_who_waited_for_them(customer, one_a_day, taken, admin):
+    join(customer, one_a_day)
+    bookings.cancel(taken, taken.customer)
+    assert "Busy Rao" in read(customer)
+    users.anonymise(one_a_day, admin, "They wished it")
+    assert read(customer) == ""

@@ -132,6 +132,26 @@ def test_a_service_with_bookings_or_offerings_is_not_deleted(admin, customer, pr
     assert db.session.get(Service, made.id) is None
 
 
+def test_what_was_ever_used_is_retired_when_it_is_removed(admin, customer, professional, made):
+    booked = factories.service()
+    factories.booking(customer, professional)
+    db.session.query(Offering).delete()
+    services.remove_service(booked, by=admin)
+    assert booked.retired_at is not None
+    services.remove_service(made, by=admin)
+    assert db.session.get(Service, made.id) is None
+    with pytest.raises(NotAllowed):
+        services.remove_service(booked, by=customer)
+
+
+def test_a_category_is_known_by_its_name_and_its_word(admin, category):
+    for text in (category.name, f" {category.name.upper()} ", category.slug):
+        assert services.category_named(text).id == category.id
+    with pytest.raises(Invalid) as refusal:
+        services.category_named("Alchemy")
+    assert refusal.value.field == "category_id"
+
+
 def test_a_service_that_somebody_begins_to_offer_meanwhile_stays(admin, professional, made, monkeypatch):
     factories.offer(professional, made)
     monkeypatch.setattr(services.db.session, "scalar", lambda *args, **kwargs: None)

@@ -107,6 +107,16 @@ def test_an_absent_customer_owes_the_late_fee(job, customer, professional, at, s
     assert db.session.scalars(select(SlotClaim)).all() == []
 
 
+def test_who_is_absent_when_work_is_done_again_owes_nothing_and_is_told_so(job, customer, professional, at):
+    job.rework_of_id = factories.booking(customer, professional, status=Status.CLOSED, starts_at=factories.at(9)).id
+    at(0)
+    no_shows.knock(job, professional)
+    at(30)
+    no_shows.report(job, professional)
+    assert job.total == 0
+    assert kinds_for(customer) == ["knocked", "customer_absent_free"]
+
+
 def test_half_an_hour_is_waited_for_a_customer(job, professional, at):
     at(0)
     no_shows.knock(job, professional)

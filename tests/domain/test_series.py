@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+import letters
+from blocks import Facts
 from domain import bookings, choices, clock, requests, series
 from domain.errors import Conflict, Invalid, NotFound
 from extensions import db
-from models import Booking, Every, LineKind, Notification, Series, SlotClaim, Status
+from models import Booking, Every, LineKind, Notification, OutboxMessage, Series, SlotClaim, Status
 from models_lifecycle import BookingService
 from tests import factories
 
@@ -68,6 +70,28 @@ def test_times_and_prices_of_a_visit_are_added(customer, plumber, services):
         (tank.id, 50_000, 60),
         (pipe.id, 70_000, 90),
     ]
+
+
+def test_a_visit_says_that_it_is_for_more_than_its_first_service(customer, plumber, services, as_, admin):
+    tap, tank, pipe = services
+    wish = tap.id, plumber.id, factories.at(11, days=1), customer.addresses[0].id
+    booking = db.session.get(Booking, requests.request(customer, *wish, more=(tank.id, pipe.id)))
+    bookings.accept(booking, plumber)
+    db.session.commit()
+    assert booking.title == "Tap + 2"
+    assert factories.booking(customer, plumber, starts_at=factories.at(11, days=2)).title == "Tap"
+    for person, pages in {
+        customer: ("/customer-dashboard", "/bookings", f"/bookings/{booking.id}"),
+        plumber: ("/professional/calendar", f"/professional/jobs/{booking.id}"),
+        admin: ("/admin/bookings", f"/admin/bookings/{booking.id}"),
+    }.items():
+        for page in pages:
+            assert "Tap + 2" in as_(person).get(page).text, page
+    told = db.session.query(Notification).filter_by(user_id=customer.id).one()
+    assert told.data["service"] == "Tap + 2"
+    message = db.session.query(OutboxMessage).filter_by(user_id=customer.id).one()
+    facts = next(block for block in letters.compose(message).blocks if isinstance(block, Facts))
+    assert facts.rows[0] == ("Service", "Tap, Tank, Pipe")
 
 
 @pytest.mark.parametrize("case", ["foreign", "twice", "itself", "anybody", "too many"])
