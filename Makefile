@@ -41,6 +41,8 @@ bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	$(VENV)/bin/python -m benchmarks.booking
 	$(VENV)/bin/python -m benchmarks.slots
 	$(VENV)/bin/python -m benchmarks.export
+	$(VENV)/bin/python -m benchmarks.api
+	$(VENV)/bin/python -m benchmarks.api
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered

@@ -85,13 +85,23 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+NO_PAGE = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class RowNumber(IntegerConverter):
-    """A number in an address; one that no database can hold is an unknown page."""
+    """A number in an address; one that no database can hold is that of no row."""
 
     def __init__(self, map, *args, **kwargs):
-        super().__init__(map, *args, **{"max": 2**63 - 1, **kwargs})
+        super().__init__(map, *args, **kwargs)
+        # Only for who reads about it: to refuse it here would say that the method is wrong.
+        self.most = 2**63 - 1
+
+    def to_python(self, value):
+        number = super().to_python(value)
+        return number if number <= self.most else 0
 
 
 class Month(BaseConverter):
@@ -174,7 +184,6 @@ def _flask_config(settings: config.Settings) -> dict:
         "WTF_CSRF_TIME_LIMIT": None,
         "RATELIMIT_ENABLED": settings.ratelimit_enabled,
         "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
-        "RATELIMIT_HEADERS_ENABLED": True,
         "BABEL_DEFAULT_LOCALE": settings.default_locale,
         "BABEL_DEFAULT_TIMEZONE": settings.timezone,
         "BOOTSTRAP_SERVE_LOCAL": True,
@@ -242,9 +251,13 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
     def note_where_from():
         audit.came_from.set(request.remote_addr or "")
 
+    of_pages = _headers(settings)
+    # What the API answers is no page, wherever it is opened.
+    of_calls = NO_PAGE | {name: value for name, value in of_pages.items() if name == "Strict-Transport-Security"}
+
     @app.after_request
     def add_headers(response):
-        for name, value in _headers(settings).items():
+        for name, value in (of_calls if api.is_called() else of_pages).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.

@@ -4,6 +4,8 @@ An unknown address and a known one get the same answer after the same work, ever
 """
 
 import hashlib
+import math
+import time
 from urllib.parse import urlsplit, urlunsplit
 
 from flask import (
@@ -26,6 +28,7 @@ from flask_security import hash_password
 from flask_security.confirmable import send_confirmation_instructions
 from limits import parse
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import TooManyRequests
 
 import forms
 import identity
@@ -321,7 +324,8 @@ def count_try(endpoint: str, name: str | None = None) -> tuple | None:
     tried = (for_account, endpoint, name or account())
     for limit, *names in (tried, (for_place, endpoint, "from", get_remote_address())):
         if not limiter.limiter.hit(limit, *names):
-            abort(429)
+            ends = limiter.limiter.get_window_stats(limit, *names).reset_time
+            raise TooManyRequests(retry_after=max(1, math.ceil(ends - time.time())))
     return tried
 
 

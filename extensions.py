@@ -1,5 +1,6 @@
 """The Flask extensions, made here and wired in app.py, and how a transaction begins."""
 
+import functools
 import threading
 
 from flask import current_app
@@ -33,6 +34,13 @@ class Base(DeclarativeBase):
     )
 
 
+class Counter(Limiter):
+    """Counts where it is asked to, and looks at no other request: no route has a limit by decoration."""
+
+    def _check_request_limit(self, *_):
+        pass
+
+
 # Sessions live for one request, so what was read before a commit may be shown after it.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(render_as_batch=True)
@@ -42,7 +50,7 @@ mail = Mail()
 babel = Babel()
 bootstrap = Bootstrap5()
 compress = Compress()
-limiter = Limiter(key_func=get_remote_address)
+limiter = Counter(key_func=get_remote_address)
 
 settings = LocalProxy(lambda: current_app.config["SETTINGS"])
 
@@ -109,6 +117,31 @@ def takes_up_to(megabytes: int):
         return view
 
     return mark
+
+
+def unless_written(read):
+    """A function that reads rows, which answers the same ones again until somebody has committed something.
+
+    SQLite tells at next to no cost whether the others have; other databases are read each time.
+    """
+
+    @functools.wraps(read)
+    def answer():
+        if db.engine.dialect.name != "sqlite":
+            return read()
+        connection = db.engine.raw_connection()
+        try:
+            known = connection.info
+            version = known.get("commits", 0), *connection.execute("PRAGMA data_version").fetchone()
+        finally:
+            connection.close()
+        seen, rows = known.get(read, (None, None))
+        if seen != version:
+            rows = read()
+            known[read] = version, rows
+        return rows
+
+    return answer
 
 
 class Prepared:
@@ -184,6 +217,12 @@ def _begin_sqlite(connection):
     if _writer.acquire(timeout=SQLITE_BUSY_MILLISECONDS / 1000):
         connection.info["writer"] = True
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "commit")
+def _count_commits(connection):
+    # What a connection has written itself, its version of the data does not tell.
+    connection.info["commits"] = connection.info.get("commits", 0) + 1
 
 
 @event.listens_for(Engine, "checkin")

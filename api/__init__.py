@@ -10,16 +10,17 @@ from flask_cors import CORS
 from flask_login import AnonymousUserMixin
 from flask_smorest import Api
 
-from api import bodies, problems, tokens
+from api import bodies, calls, docs, limits, problems, tokens
 from api.schemas import Problem
-from extensions import csrf, limiter
+from extensions import csrf
 
 PREFIX = "/api"
 
 
 def is_called() -> bool:
-    """Whether the request of the moment is one of the API."""
-    return request.path == PREFIX or request.path.startswith(f"{PREFIX}/")
+    """Whether the request of the moment is one of the API; what people read about it is a page."""
+    path = request.path
+    return path == PREFIX or (path.startswith(f"{PREFIX}/") and path != docs.PAGE)
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -42,6 +43,9 @@ class Documented(Api):
     def _register_error_handlers(self):
         pass
 
+    def _register_pagination_header(self):
+        pass
+
 
 def init_app(app: Flask) -> None:
     """Before anything else that looks at requests is registered."""
@@ -59,7 +63,7 @@ def init_app(app: Flask) -> None:
             app,
             resources={rf"{PREFIX}/.*": {"origins": list(settings.cors_origins)}},
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"],
+            expose_headers=["ETag", "Location", "Retry-After", "Idempotent-Replayed", *calls.RATE_HEADERS],
             supports_credentials=False,
         )
 
@@ -67,19 +71,20 @@ def init_app(app: Flask) -> None:
     def stand_apart():
         if is_called():
             g._login_user = AnonymousUserMixin()
+            limits.count()
             bodies.take_in()
+
+    app.after_request(limits.show)
 
 
 def register(app: Flask) -> None:
     """The calls themselves, and what they say of themselves."""
-    from api import admin, auth, customer, docs, professional, professionals, service_requests, services
+    from api import admin, auth, customer, professional, professionals, service_requests, services
 
     described = Documented(app, spec_kwargs={"info": {"description": docs.INTRODUCTION}})
     docs.describe(described.spec)
     for module in (auth, services, professionals, service_requests, customer, professional, admin):
         csrf.exempt(module.bp)
-        limiter.limit(tokens.PER_PLACE)(module.bp)
-        limiter.limit(tokens.PER_CALLER, key_func=tokens.caller_name)(module.bp)
         described.register_blueprint(module.bp, url_prefix=PREFIX)
     docs.init_app(app, described)
 

@@ -35,7 +35,7 @@ class Registration(schemas.Strict):
 class Registered(schemas.Schema):
     """`id` names the registration, not the person: it is the same for an address that has an account."""
 
-    id = fields.String(required=True)
+    id = fields.String(required=True, metadata={"example": "reg_5f0c2ab19d3e47718c6d90fa"})
     email = fields.String(required=True)
     role = fields.String(required=True)
 

@@ -7,7 +7,7 @@ from flask import g, request
 from flask_babel import gettext as _
 from webargs import core
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 MOST_BYTES = 64 * 1024
 
@@ -27,8 +27,11 @@ def take_in() -> None:
     Raises the HTTP errors 400 for what is no sound JSON, 413 for too much of it, 415 for anything else.
     """
     g.body = core.missing
-    request.max_content_length = MOST_BYTES
+    # What comes in chunks is cut off at the most, so one byte more shows that it was too long.
+    request.max_content_length = MOST_BYTES + 1
     data = request.get_data()
+    if len(data) > MOST_BYTES:
+        raise RequestEntityTooLarge
     if not data:
         return
     if request.mimetype != "application/json":

@@ -4,15 +4,15 @@ A view loads what it needs and calls one verb of the domain. All else that calls
 here, and what a call says of itself becomes its documentation.
 """
 
+import gzip
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
 import flask_smorest
 import marshmallow
-from flask import Response, abort, g, request
+from flask import Response, abort, current_app, g, request
 from flask_babel import gettext as _
 
 from api import bodies, problems, tokens
@@ -22,6 +22,8 @@ from domain.errors import DomainError, NotAllowed, NotAuthenticated
 from extensions import begin_write, db, end_refused
 from models import Role, User
 
+# Of each call whose answers are kept.
+MOST_KEPT = 64
 # What is said of each refusal in the documentation.
 REFUSALS = {
     400: "The body is not sound JSON.",
@@ -31,6 +33,7 @@ REFUSALS = {
     409: "Somebody else was first, or the booking is no longer in a state that allows this.",
     412: "It is no longer as If-Match says.",
     413: "The body is longer than 64 kB.",
+    414: "The address is too long. The server says so before the site does, and not as a problem.",
     415: "The body is not JSON.",
     422: "A value cannot be used; `errors` says which and why.",
     429: "Too many calls; Retry-After says when to go on.",
@@ -85,12 +88,14 @@ class Calls(flask_smorest.Blueprint):
         late: bool = False,
         refreshes: bool = False,
         current: Callable | None = None,
+        rests_on: Callable | None = None,
         names: dict[str, str] | None = None,
         content_type: str | None = None,
     ):
         """Register a view as a call. It gets what was sent, then the path's arguments, and answers
         an object for the schema `gives`, or else a file of the `content_type`. `example` is
-        {"takes": ..., "gives": ...}."""
+        {"takes": ..., "gives": ...}. `rests_on` reads the rows from which every answer to this public
+        question follows: while they are the same, so is the answer, which is not made anew."""
         schema = gives() if isinstance(gives, type) else gives
         terms = Terms(method, roles, scope, late, refreshes, current, names or {}, schema)
         example = example or {}
@@ -108,16 +113,15 @@ class Calls(flask_smorest.Blueprint):
             told = {"content_type": content_type, "example": example.get("gives"), "headers": headers}
             documented = self.response(status, schema or _file(content_type), **told)(documented)
             for refusal in _refusals(terms, rule, takes, query):
-                documented = self.alt_response(
-                    refusal,
-                    schema=Problem,
-                    content_type=problems.CONTENT_TYPE,
-                    description=REFUSALS[refusal],
-                )(documented)
+                told = {} if refusal == 414 else {"schema": Problem, "content_type": problems.CONTENT_TYPE}
+                documented = self.alt_response(refusal, description=REFUSALS[refusal], **told)(documented)
             if method == "GET" and schema is not None:
                 documented = self.alt_response(304, description="It is still as If-None-Match says.")(documented)
             documented = self.doc(**_said(terms, view))(documented)
-            handled = _handled(documented, terms)
+            # doc() would put them in the place of the parameters that are there.
+            taken = documented._apidoc.setdefault("arguments", {"parameters": []})
+            taken["parameters"].extend(_headers_taken(terms))
+            handled = _handled(_kept(documented, rests_on) if rests_on else documented, terms)
             self.add_url_rule(rule, view.__name__, handled, methods=[method])
             return view
 
@@ -141,7 +145,7 @@ def claims() -> tokens.Claims:
 
 def tag_of(schema: marshmallow.Schema, found) -> str:
     """The ETag of a thing as its readers see it."""
-    return _digest(json.dumps(schema.dump(found), sort_keys=True, default=str))
+    return _digest(current_app.json.response(schema.dump(found)).get_data())
 
 
 # -- One call ---------------------------------------------------------------------------------
@@ -160,6 +164,32 @@ def _handled(view, terms):
 
     handle.terms = terms
     return handle
+
+
+def _kept(view, rests_on):
+    """A view whose answers are given again, as they are sent, while what they rest on is the same."""
+    kept = {}
+
+    @wraps(view)
+    def answer():
+        asked, rows = (request.query_string, request.headers.get("Accept-Encoding")), rests_on()
+        seen, content, headers = kept.get(asked, (None, b"", {}))
+        if seen != rows:
+            content, headers = _packed(view().get_data())
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+            kept[asked] = rows, content, headers
+        return Response(content, headers=headers, content_type="application/json")
+
+    return answer
+
+
+def _packed(content):
+    """As most clients take it; a smaller answer than this would not get smaller."""
+    if request.accept_encodings["gzip"]:
+        content = gzip.compress(content, mtime=0)
+        return content, {"Content-Encoding": "gzip", "ETag": f'"{_digest(content)}"'}
+    return content, {"ETag": f'"{_digest(content)}"'}
 
 
 def _answer(view, terms, path):
@@ -225,9 +255,9 @@ def _again(earlier):
 
 def _check_version(terms, path):
     """If-Match: nothing is changed that is no longer as the caller saw it."""
-    if terms.current is None or not request.if_match or request.if_match.star_tag:
+    if terms.current is None or "If-Match" not in request.headers or request.if_match.star_tag:
         return
-    seen = {tag.partition(":")[0] for tag in request.if_match.as_set()}
+    seen = {tag.partition(":")[0] for tag in request.if_match.as_set() if tag}
     if tag_of(terms.schema, terms.current(**path)) not in seen:
         db.session.rollback()
         abort(412, _("It has changed since you last read it. Read it again."))
@@ -235,17 +265,17 @@ def _check_version(terms, path):
 
 def _conditional(response, terms):
     """ETag and 304 for what was read, and what was written in the form in which it is read."""
-    if terms.schema is not None and (not terms.writes or terms.current is not None):
-        content = json.loads(response.get_data())
-        response.set_etag(_digest(json.dumps(content, sort_keys=True)))
+    read = terms.schema is not None and (not terms.writes or terms.current is not None)
+    if read and "ETag" not in response.headers:
+        response.set_etag(_digest(response.get_data()))
     response.headers["Cache-Control"] = "no-store" if terms.writes or terms.schema is None else "private, no-cache"
     if terms.roles:
         response.vary.add("Authorization")
-    return response if terms.writes else response.make_conditional(request)
+    return response.make_conditional(request) if not terms.writes and "If-None-Match" in request.headers else response
 
 
-def _digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _must_be_sent(body):
@@ -273,7 +303,7 @@ def _refusals(terms, rule, takes, query):
     if terms.writes:
         yield from (400, 413, 415, 422)
     elif query is not None:
-        yield 422
+        yield from (414, 422)
     if terms.roles or terms.refreshes or terms.late:
         yield from (401, 403)
     if "<" in rule:
@@ -296,16 +326,16 @@ def _said(terms, view):
         about.append(f"For: {who}." + (f" Scope of a key: `{terms.scope}`." if terms.scope else " Not with a key."))
     else:
         said["security"] = []
-    said["description"] = " ".join(about)
-    headers = []
+    return {**said, "description": " ".join(about)}
+
+
+def _headers_taken(terms):
     if terms.method == "POST":
-        headers.append(_header("Idempotency-Key", "The same key with the same call gets the first answer again."))
+        yield _header("Idempotency-Key", "The same key with the same call gets the first answer again.")
     if terms.current is not None:
-        headers.append(_header("If-Match", "Change it only if it is still of this version."))
+        yield _header("If-Match", "Change it only if it is still of this version.")
     if terms.method == "GET" and terms.schema is not None:
-        headers.append(_header("If-None-Match", "Answer 304 if it is still of this version."))
-    said["parameters"] = headers
-    return said
+        yield _header("If-None-Match", "Answer 304 if it is still of this version.")
 
 
 def _header(name, description):

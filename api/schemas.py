@@ -138,7 +138,10 @@ class Tokens(Schema):
 class Cursor(Strict):
     """Which page of a list."""
 
-    cursor = Text(1000, metadata={"description": "`next_cursor` of the page before."})
+    cursor = fields.String(
+        validate=[validate.Length(max=1000), validate.Regexp(r"^[A-Za-z0-9_=-]*$")],
+        metadata={"description": "`next_cursor` of the page before."},
+    )
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 

@@ -7,6 +7,7 @@ from api import schemas
 from api.calls import Calls
 from domain import catalogue, paging
 from domain.errors import NotFound
+from extensions import unless_written
 
 bp = Calls("api_services", __name__, description="The catalogue of services")
 
@@ -27,7 +28,7 @@ class Wanted(schemas.Cursor):
     category = schemas.Text(100, metadata={"description": "The name of a category, or its word in addresses."})
 
 
-@bp.call("GET", "/services", query=Wanted, gives=schemas.page_of(Service))
+@bp.call("GET", "/services", query=Wanted, gives=schemas.page_of(Service), rests_on=unless_written(catalogue.services))
 def services(wanted):
     """List the services.
 

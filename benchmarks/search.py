@@ -143,7 +143,7 @@ def ask(port, paths, end, counts):
         connection.request("GET", paths[answered % len(paths)], headers={"Accept-Encoding": "gzip"})
         answer = connection.getresponse()
         body = answer.read()
-        if answer.status != 200 or len(body) < 2_000:
+        if answer.status != 200 or len(body) < 1_000:
             raise RuntimeError(f"status {answer.status}, {len(body)} bytes")
         answered += 1
     counts.append(answered)

@@ -18,11 +18,12 @@ STARTS = {
 # and not only as one list has it.
 ALIKE, DIFFERENT, FROM_ONE_PAGE = 1, 9, 3
 OF_BOOKINGS = re.compile(r"/(bookings|professional/jobs|admin/bookings)/#")
-DOWNLOADS = re.compile(r"/(files|photos|static|evidence)/|/pdf$")
+DOWNLOADS = re.compile(r"/(files|photos|static|evidence)/|/pdf$|\.json$")
 MOST_PAGES = 80
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
     "anonymous": (
+        "api_docs",
         "auth",
         "public",
     ),
@@ -45,7 +46,7 @@ PAGES_OF = {
 }
 # Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
 NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}
-NO_PAGES |= {"customer_reports.paper", "professional_reports.paper"}
+NO_PAGES |= {"api_docs.openapi", "customer_reports.paper", "professional_reports.paper"}
 # A review can be changed for two days; the town has none so young.
 NOT_IN_TOWN = {"customer.review"}
 
