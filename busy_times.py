@@ -37,11 +37,12 @@ def read(content: bytes, first: datetime, last: datetime, zone: str, host: str, 
     What names no zone is in `zone`. Bookings of the site at `host` do not count, nor what the `owner`,
     by the address of their mail, declined.
     """
-    about = [first.isoformat(), last.isoformat(), zone, host, owner]
+    # Not as arguments, which everybody on the machine can read.
+    about = json.dumps([first.isoformat(), last.isoformat(), zone, host, owner]).encode()
     try:
         answer = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", __file__, *about],
-            input=content,
+            [sys.executable, "-I", __file__],
+            input=about + b"\n" + content,
             capture_output=True,
             timeout=SECONDS * 4,
             env={name: os.environ[name] for name in KEPT if name in os.environ},
@@ -58,12 +59,12 @@ def read(content: bytes, first: datetime, last: datetime, zone: str, host: str, 
 
 
 def main() -> None:
-    """Read a calendar from standard input; write its busy times in seconds since 1970, or a kind of fault."""
+    """Read what read() sends; write the busy times in seconds since 1970, or a kind of fault."""
     # Pages go first.
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    first, last, *about = sys.argv[1:]
+    first, last, *about = json.loads(sys.stdin.buffer.readline())
     window = datetime.fromisoformat(first), datetime.fromisoformat(last)
     json.dump(_answer(sys.stdin.buffer.read(), *window, *about), sys.stdout)
 

@@ -19,7 +19,7 @@ from domain import clock, feeds, schedules
 from domain.feeds import ENDED, Entry
 from domain.transitions import LABELS
 from extensions import settings
-from models import Booking, OutboxMessage, Status, User
+from models import OutboxMessage, Status, User
 
 READ_AGAIN = timedelta(hours=1)
 # The messages by which what was agreed comes about, changes or ends.
@@ -45,8 +45,7 @@ def feed(person: User) -> bytes:
         calendar.add("refresh-interval", READ_AGAIN, parameters={"VALUE": "DURATION"})
         calendar.add("x-published-ttl", "PT1H")
         for entry in feeds.entries(person):
-            status = _status(entry.booking)
-            calendar.add_component(_event(entry, person, status, stamp=entry.changed_at))
+            calendar.add_component(_event(entry, person, entry.booking.shown_status, stamp=entry.changed_at))
         return calendar.to_ical()
 
 
@@ -58,13 +57,14 @@ def invitation(message: OutboxMessage) -> Invitation | None:
     booking, person = message.booking, message.user
     if message.kind not in OF_AGREEMENTS or booking is None or not _was_agreed(booking, person):
         return None
-    status = "CANCELLED" if message.kind == "taken_away" else _status(booking)
-    method = "CANCEL" if status == "CANCELLED" else "REQUEST"
-    event = _event(feeds.entry(booking), person, status, stamp=clock.now())
+    # To whom it was given no longer, it is over.
+    state = Status.CANCELLED if message.kind == "taken_away" else booking.shown_status
+    event = _event(feeds.entry(booking), person, state, stamp=clock.now())
     # Who would have to answer has agreed on the site already, and nobody reads replies to its mails.
     event.add("organizer", _address(*parseaddr(settings.mail_sender)))
     attending = {"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"}
     event.add("attendee", _address(person.name, person.email), parameters=attending)
+    method = "CANCEL" if state in ENDED else "REQUEST"
     calendar = _calendar()
     calendar.add("method", method)
     calendar.add_component(event)
@@ -83,11 +83,10 @@ def _calendar():
     return calendar
 
 
-def _event(entry: Entry, person: User, status: str, stamp: datetime) -> Event:
+def _event(entry: Entry, person: User, state: Status, stamp: datetime) -> Event:
     booking = entry.booking
-    button = letters.booking_button(booking.id, person)
-    link = letters.address(button.endpoint, button.values)
-    state = str(LABELS[booking.shown_status])
+    status = _status(state)
+    told = [_("%(state)s. Reference %(reference)s", state=LABELS[state], reference=booking.reference)]
     event = Event()
     event.add("uid", uid(booking.id))
     event.add("dtstamp", stamp)
@@ -95,11 +94,13 @@ def _event(entry: Entry, person: User, status: str, stamp: datetime) -> Event:
     event.add("sequence", entry.changes)
     event.add("dtstart", booking.starts_at)
     event.add("dtend", booking.ends_at)
-    event.add("summary", _summary(booking, person, state if status != "CONFIRMED" else None))
+    event.add("summary", _summary(booking, person, None if status == "CONFIRMED" else LABELS[state]))
     event.add("location", letters.place_for(booking, person))
-    told = _("%(state)s. Reference %(reference)s", state=state, reference=booking.reference)
-    event.add("description", f"{told}\n{link}")
-    event.add("url", link)
+    if person.id in (booking.customer_id, booking.professional_id):
+        page = letters.booking_button(booking.id, person)
+        told.append(letters.address(page.endpoint, page.values))
+        event.add("url", told[-1])
+    event.add("description", "\n".join(told))
     event.add("status", status)
     event.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
     return event
@@ -112,10 +113,10 @@ def _summary(booking, person, state):
     return f"{told} ({state})" if state else told
 
 
-def _status(booking: Booking) -> str:
-    if booking.shown_status in ENDED:
+def _status(state):
+    if state in ENDED:
         return "CANCELLED"
-    return "TENTATIVE" if booking.status is Status.PENDING else "CONFIRMED"
+    return "TENTATIVE" if state is Status.PENDING else "CONFIRMED"
 
 
 def _was_agreed(booking, person):

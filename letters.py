@@ -13,17 +13,13 @@ from flask_babel import ngettext
 import monthly
 import templating
 from blocks import Button, Entry, Facts, Heading, Paragraph
-from domain import activity, bookings, clock, notifications, outbox, reminders, series, waits
+from domain import activity, bookings, clock, notifications, outbox, reminders, schedules, series, waits
 from domain.outbox import Topic
 from domain.transitions import offer_of, open_proposal
 from extensions import settings
 from models import Booking, Channel, LineKind, OfferStatus, OutboxMessage, Role, Status, User
 
 LONGEST_SUBJECT = 150
-# From here on the customer's door is the professional's business.
-AGREED = frozenset(
-    {Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS, Status.COMPLETED, Status.CLOSED, Status.DISPUTED}
-)
 
 
 @dataclass(frozen=True)
@@ -237,7 +233,7 @@ def _facts(booking: Booking, person: User, kind: str) -> tuple:
 
 
 def _facts_for_customer(booking, kind):
-    yield _("Where"), _whole_place(booking)
+    yield _("Where"), place_for(booking, booking.customer)
     if booking.shown_status in (Status.REJECTED, Status.EXPIRED):
         return
     if booking.professional:
@@ -269,12 +265,12 @@ def _facts_for_professional(booking, person, kind):
 
 def place_for(booking: Booking, person: User) -> str:
     """Where it is, to the door for its customer and for whoever has agreed to come."""
-    whole = person.id == booking.customer_id or _is_agreed(booking, person)
-    return _whole_place(booking) if whole else _place(booking)
+    to_the_door = person.id == booking.customer_id or _is_agreed(booking, person)
+    return f"{booking.address_line}, {_place(booking)}" if to_the_door else _place(booking)
 
 
 def _is_agreed(booking, person):
-    return booking.professional_id == person.id and booking.status in AGREED
+    return booking.professional_id == person.id and booking.status in schedules.AGREED
 
 
 def _when(booking):
@@ -286,10 +282,6 @@ def _services(booking):
     if not booking.extra_services:
         return booking.service.name
     return ", ".join(line.label for line in booking.lines if line.kind is LineKind.SERVICE)
-
-
-def _whole_place(booking):
-    return f"{booking.address_line}, {_place(booking)}"
 
 
 def _place(booking):
@@ -340,7 +332,7 @@ def _tomorrow(message):
     entries = [
         Entry(
             f"{templating.span(job.starts_at, job.ends_at)} · {job.title}",
-            (job.customer.name, _whole_place(job)),
+            (job.customer.name, place_for(job, message.user)),
             "professional.job",
             {"booking_id": job.id},
         )

@@ -59,6 +59,8 @@ def _changed_address(booking, by, address_id):
     if address.pincode != booking.pincode:
         if booking.status is not Status.PENDING or booking.professional_id is None:
             raise Invalid(_("Choose an address within %(pin)s, or book again.", pin=booking.pincode), "address_id")
+        # What the professional takes on at this moment may be in the way.
+        standings.lock(by, booking.professional_id)
         offered = standings.what_is_offered(connection, booking.service_id, booking.professional_id)
         standings.check_reach(offered, address)
         _check_way(connection, booking, address, booking.starts_at)

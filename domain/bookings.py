@@ -284,6 +284,8 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
     rule = rule_for("reassign", booking, by)
     reason = _required(reason)
     former = booking.professional
+    # What they take on at this moment may be in the way.
+    availability.lock_day(professional_id)
     if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
         raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
     move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)

@@ -109,12 +109,12 @@ def request(
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
     cascade = cascade or professional_id is None
-    fingerprint = _fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade, more)
+    mark = fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade, more)
     now = clock.now()
     connection = standings.lock(by, professional_id)
     offered, before = standings.ask(connection, by, service_id, professional_id, key, now)
     if before.booking_id is not None:
-        return _first_result(before, fingerprint)
+        return _first_result(before, mark)
     if before.overdue:
         bookings.expire_due(without=professional_id)
     if before.holds_overdue:
@@ -142,7 +142,7 @@ def request(
         offers.make(booking_id, [match.professional_id for match in asked])
         _notify([match.professional_id for match in asked], "offered", booking_id, wish, by)
     if key:
-        values = {"user_id": by.id, "key": key, "fingerprint": fingerprint, "booking_id": booking_id}
+        values = {"user_id": by.id, "key": key, "fingerprint": mark, "booking_id": booking_id}
         _add_key(connection, {**values, "created_at": now})
     return booking_id
 
@@ -177,14 +177,20 @@ def checked_remarks(remarks: str) -> str:
     return remarks
 
 
-def _first_result(before, fingerprint):
-    if before.fingerprint != fingerprint:
-        raise Conflict(_("This form was already sent with other details. Open the page again."))
-    return before.booking_id
-
-
-def _fingerprint(*wish):
+def fingerprint(*wish) -> str:
+    """What a one-time key was used for."""
     return hashlib.sha256(repr(wish).encode(errors="surrogatepass")).hexdigest()
+
+
+def other_details() -> Conflict:
+    """The refusal of a one-time key that was used for something else."""
+    return Conflict(_("This form was already sent with other details. Open the page again."))
+
+
+def _first_result(before, mark):
+    if before.fingerprint != mark:
+        raise other_details()
+    return before.booking_id
 
 
 # -- What is written --------------------------------------------------------------------------

@@ -58,9 +58,12 @@ def plan(by: User, wish: Wish) -> list[Visit]:
 def request(by: User, wish: Wish, chosen: set[datetime], remarks: str = "", key: str | None = None) -> Series:
     """Book the chosen times of a plan, all of them or none; the same `key` answers the first series.
 
-    Raises Conflict when one was taken meanwhile, and Invalid when they are not of this plan.
+    Raises Conflict when one was taken meanwhile or the key was used for something else, and Invalid
+    when they are not of this plan.
     """
-    first = _of_key(by, key) if key else None
+    # Of two clicks at once the second waits for the first, and finds its series.
+    standings.lock(by, wish.professional_id)
+    first = _first_result(by, wish, chosen, remarks, key) if key else None
     if first is not None:
         return get(first, by)
     starts = [start for start in _starts(wish) if start in chosen]
@@ -80,7 +83,7 @@ def request(by: User, wish: Wish, chosen: set[datetime], remarks: str = "", key:
         wish.professional_id,
         "series_requested",
         ids[0],
-        service=series.service.name,
+        service=db.session.get_one(Booking, ids[0]).title,
         name=by.name,
         time=starts[0].isoformat(),
         count=len(ids),
@@ -192,12 +195,22 @@ def _visit(by, wish, start, remarks, key, series_id):
         raise Conflict(f"{clock.spoken(start)}: {refusal.message}") from refusal
 
 
-def _of_key(by, key):
-    return db.session.scalar(
-        select(Booking.series_id)
-        .join(IdempotencyKey, IdempotencyKey.booking_id == Booking.id)
-        .where(IdempotencyKey.user_id == by.id, IdempotencyKey.key == f"{key}:0")
-    )
+def _first_result(by, wish, chosen, remarks, key):
+    """The series that this key made before. Raises Conflict when it was asked for something else."""
+    before = db.session.execute(
+        select(IdempotencyKey.key, IdempotencyKey.fingerprint, Booking.series_id)
+        .join(Booking, Booking.id == IdempotencyKey.booking_id)
+        .where(IdempotencyKey.user_id == by.id, IdempotencyKey.key.startswith(f"{key}:", autoescape=True))
+    ).all()
+    if not before:
+        return None
+    # As requests.request() has kept them for each visit.
+    same = wish.service_id, wish.professional_id
+    rest = wish.address_id, remarks, False, wish.more
+    asked = {f"{key}:{n}": requests.fingerprint(*same, start, *rest) for n, start in enumerate(sorted(chosen))}
+    if asked != {row.key: row.fingerprint for row in before}:
+        raise requests.other_details()
+    return before[0].series_id
 
 
 def _starts(wish):

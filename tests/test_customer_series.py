@@ -132,6 +132,7 @@ def test_the_professional_answers_all_at_once(as_, customer, plumber):
     browser, desk = as_(customer), as_(plumber)
     times = chosen(browser.post("/series/plan", data=wish(customer, plumber)))
     number = browser.post("/series", data=wish(customer, plumber, chosen=times)).location.rpartition("/")[2]
+    assert desk.get("/professional/requests").text.count(f'href="/professional/series/{number}"') == 4
     assert desk.post(f"/professional/series/{number}/reject", data={"reason": " "}).status_code == 422
     done = desk.post(f"/professional/series/{number}/accept", follow_redirects=True)
     assert "4 visits are accepted." in done.text

@@ -392,7 +392,10 @@ def test_a_job_that_goes_to_somebody_else_leaves_one_calendar_and_enters_another
         "esha@example.com": "REQUEST",
     }
     assert "Esha Nair" in attached(told["asha@example.com"])[1]["SUMMARY"]
-    assert "3rd Cross" not in attached(told["dev@example.com"])[1]["LOCATION"]
+    taken = attached(told["dev@example.com"])[1]
+    assert str(taken["SUMMARY"]).endswith("(Cancelled)")
+    assert "3rd Cross" not in taken["LOCATION"]
+    assert "URL" not in taken
     assert "3rd Cross" in attached(told["esha@example.com"])[1]["LOCATION"]
 
 

@@ -106,6 +106,18 @@ def test_a_mail_has_two_forms_and_the_name_of_its_message(served, box, customer)
     assert (found.status, found.subject, found.body, found.data) == (Delivery.SENT, "You are approved", None, {})
 
 
+def test_a_mail_about_an_agreement_carries_the_booking_for_the_readers_calendar(served, box, customer, professional):
+    bookings.accept(factories.booking(customer, professional), professional)
+    db.session.commit()
+    mail.deliver_due(served)
+    (letter,) = box.letters
+    assert letter.get_content_type() == "multipart/mixed"
+    assert [part.get_content_type() for part in letter.iter_parts()] == ["multipart/alternative", "text/calendar"]
+    (attached,) = letter.iter_attachments()
+    assert attached.get_param("method") == "REQUEST"
+    assert "METHOD:REQUEST" in attached.get_content()
+
+
 def test_a_second_look_sends_nothing_and_writes_nothing(served, box, customer):
     publish(customer)
     mail.deliver_due(served)

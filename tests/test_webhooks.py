@@ -18,7 +18,7 @@ import mail
 from config import ROOT
 from domain import bookings, clock, deliveries, outbox, webhooks
 from extensions import db
-from models import Booking, Channel, Delivery, OutboxMessage
+from models import Booking, Channel, Delivery, OutboxMessage, reference_of
 from tests import factories
 from tests.gateway import Server, names_lead_to, say
 
@@ -131,6 +131,16 @@ def test_openssl_computes_the_same(message, lifted, deliver, server, secret, tmp
 def documented(language):
     """The example of the documentation in a language."""
     return re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)[1]
+
+
+def test_the_documented_event_looks_as_one_that_is_sent(message):
+    text = (ROOT / "docs" / "webhooks.md").read_text()
+    example = json.loads(re.search(r"```http\n.*?\n\n(.*?)```", text, re.DOTALL)[1])
+    assert example.keys() == message.data.keys()
+    assert example["data"].keys() == message.data["data"].keys()
+    assert example["data"]["reference"] == reference_of(example["data"]["booking"])
+    documented_headers = set(re.findall(r"^([A-Z][\w-]+):", text, re.MULTILINE)) - {"Host"}
+    assert documented_headers == webhooks.call(message).headers.keys()
 
 
 def test_the_documentation_names_every_event():

@@ -28,6 +28,7 @@ PAGES_OF = {
         "public",
     ),
     "customer": (
+        "account_keys",
         "customer",
         "customer_proposals",
         "customer_reports",

@@ -41,8 +41,8 @@ def wish(person, plumber, service, **changes):
     return series.Wish(**values)
 
 
-def book(person, asked, key=None):
-    chosen = {visit.starts_at for visit in series.plan(person, asked) if visit.clash is None}
+def book(person, asked, chosen=None, key=None):
+    chosen = chosen or {visit.starts_at for visit in series.plan(person, asked) if visit.clash is None}
     made = series.request(person, asked, chosen, key=key)
     db.session.commit()
     return made
@@ -202,9 +202,24 @@ def test_all_or_none_when_a_time_is_taken_meanwhile(customer, other_customer, pl
 def test_the_same_key_answers_the_first_series(customer, plumber, services):
     asked = wish(customer, plumber, services[0])
     first = book(customer, asked, key="one click")
-    again = series.request(customer, asked, set(), key="one click")
-    assert again.id == first.id
+    assert book(customer, asked, first_times(first), key="one click").id == first.id
     assert db.session.query(Booking).count() == 4
+
+
+@pytest.mark.parametrize("changes", [{"chosen"}, {"service"}, {"remarks"}])
+def test_the_same_key_with_another_series_is_refused(customer, plumber, services, changes):
+    tap, tank, _pipe = services
+    first = book(customer, wish(customer, plumber, tap), key="one click")
+    times = first_times(first)
+    other = wish(customer, plumber, tank if "service" in changes else tap)
+    remarks = "Ring twice" if "remarks" in changes else ""
+    with pytest.raises(Conflict, match="other details"):
+        series.request(customer, other, times - {min(times)} if "chosen" in changes else times, remarks, "one click")
+    assert db.session.query(Series).count() == 1
+
+
+def first_times(made):
+    return {visit.starts_at for visit in made.bookings}
 
 
 @pytest.mark.parametrize(
