@@ -35,10 +35,11 @@ class Base(DeclarativeBase):
 
 
 class Counter(Limiter):
-    """Counts where it is asked to, and looks at no other request: no route has a limit by decoration."""
+    """Counts where a view says so, or is asked to; it does not look at all other requests."""
 
-    def _check_request_limit(self, *_):
-        pass
+    def _check_request_limit(self, callable_name=None, in_middleware=True):
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
 
 
 # Sessions live for one request, so what was read before a commit may be shown after it.

@@ -4,6 +4,7 @@ Each try is refused as a problem, and nothing is written: all tables have as man
 """
 
 import base64
+import dataclasses
 import hmac
 import json
 import re
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask_security import Totp
 from sqlalchemy import func, select
 
+import app as application
 from api import limits, problems, tokens
 from domain import api_keys, api_sessions, clock, users
 from extensions import Base, db, security
@@ -364,6 +366,14 @@ def test_another_site_gets_no_leave_to_read(client):
     )
     for response in (answer, asked):
         assert not [name for name, _value in response.headers if name.lower().startswith("access-control")]
+
+
+def test_sites_that_are_named_may_read_and_no_others(app, settings):
+    named = application.create_app(dataclasses.replace(settings, cors_origins=("https://friend.example",)))
+    for origin, leave in (("https://friend.example", "https://friend.example"), ("https://evil.example", None)):
+        answer = named.test_client().get("/api/openapi.json", headers={"Origin": origin})
+        assert answer.headers.get("Access-Control-Allow-Origin") == leave
+        assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
 # -- Guesses ----------------------------------------------------------------------------------
