@@ -520,7 +520,7 @@ class ReasonForm(Form):
 
 class ReassignForm(ReasonForm):
     professional_id = RadioField(
-        _l("Professional"), [InputRequired(_l("Choose a professional."))], coerce=int
+        _l("Professional"), [InputRequired(_l("Choose a professional.")), ROW], coerce=int
     )
 
 
