@@ -64,6 +64,14 @@ class MomentField(HiddenField):
         self.data = parse_moment(valuelist[0])
 
 
+def row_id(text) -> int:
+    """The id of a row, of up to 18 digits. Raises ValueError for anything else."""
+    text = str(text)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise ValueError(_("Reload the page and try again."))
+    return int(text)
+
+
 class IdField(HiddenField):
     """The id of a row; "any", "new" and nothing mean none."""
 
@@ -72,9 +80,7 @@ class IdField(HiddenField):
         self.data = None
         if text in ("", "any", "new"):
             return
-        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-            raise ValueError(_("Reload the page and try again."))
-        self.data = int(text)
+        self.data = row_id(text)
 
     def _value(self):
         return "" if self.data is None else str(self.data)
@@ -85,11 +91,9 @@ class IdsField(Field):
 
     def process_formdata(self, valuelist):
         self.data = ()
-        if len(valuelist) > MOST_CHOSEN or not all(
-            text.isascii() and text.isdecimal() and len(text) <= 18 for text in valuelist
-        ):
+        if len(valuelist) > MOST_CHOSEN:
             raise ValueError(_("Reload the page and try again."))
-        self.data = tuple(dict.fromkeys(int(text) for text in valuelist))
+        self.data = tuple(dict.fromkeys(map(row_id, valuelist)))
 
     def process_data(self, value):
         self.data = tuple(value or ())

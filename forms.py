@@ -35,7 +35,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from domain import audit, clock, errors, passwords, professionals, schedules
 from domain.transitions import LABELS
 from extensions import end_refused, settings
-from fields import IdField, IdsField, MomentField, MoneyField, WholeNumberField
+from fields import IdField, IdsField, MomentField, MoneyField, WholeNumberField, row_id
 from models import PaymentMethod, Role, Status
 
 # Control characters, halves of surrogate pairs and marks that turn the direction of what follows.
@@ -520,7 +520,7 @@ class ReasonForm(Form):
 
 class ReassignForm(ReasonForm):
     professional_id = RadioField(
-        _l("Professional"), [InputRequired(_l("Choose a professional.")), ROW], coerce=int
+        _l("Professional"), [InputRequired(_l("Choose a professional."))], coerce=row_id
     )
 
 
