@@ -6,6 +6,9 @@ MO := $(PO:.po=.mo)
 # One worker more than there are cores: some tests wait for minutes until a real clock goes on.
 WAITING := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 QUICK := not slow and not race and not browser
+ON_POSTGRES := not browser and (not slow or postgres)
+# In these no database has a part, or only as a notebook.
+NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py api/test_verbs.py test_gateways.py)
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 
@@ -17,8 +20,8 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 
 check: lint test browser-installed  ## everything that must hold before a change is merged
 	$(VENV)/bin/pytest -q -m race
-	$(VENV)/bin/pytest -q -n $(WAITING) --dist worksteal -m "(slow or browser) and not race"
-	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n $(WAITING) --dist worksteal -m "not browser"
+	$(VENV)/bin/pytest -q -n $(WAITING) --maxschedchunk 1 -m "(slow or browser) and not race"
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n $(WAITING) -m "$(ON_POSTGRES)" $(NO_DATABASE)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick

@@ -79,6 +79,7 @@ def progress_of(export_id):
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
 @pytest.mark.realtime
 def test_a_writer_that_is_killed_leaves_an_export_that_the_next_writes_whole(writer, export, admin):
     for _kill in range(3):
@@ -105,6 +106,7 @@ def test_a_writer_that_is_killed_leaves_an_export_that_the_next_writes_whole(wri
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
 @pytest.mark.realtime
 def test_two_processes_at_once_make_one_file(writer, export):
     first = writer(SLOWLY)

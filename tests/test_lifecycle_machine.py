@@ -374,6 +374,7 @@ def test_a_short_walk(walk):
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
 @pytest.mark.timeout(1800)
 def test_long_walks(walk):
     while walk.steps < STEPS:

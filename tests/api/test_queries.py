@@ -61,6 +61,7 @@ def test_calls_ask_as_much_of_two_thousand_professionals_as_of_a_hundred(api):
     on_a_small_site = questions(programs, ids)
     grow(MANY, cast, ids)
     on_a_big_site = questions(programs, ids)
-    assert on_a_big_site == on_a_small_site
+    # What is kept while nobody writes is asked for less often the second time.
+    assert {call for call, count in on_a_big_site.items() if count > on_a_small_site[call]} == set()
     assert {call: count for call, count in on_a_big_site.items() if count > browser.MOST_QUERIES} == {}
     assert len(on_a_big_site) > 50

@@ -46,7 +46,7 @@ PAGES_OF = {
 }
 # Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
 NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}
-NO_PAGES |= {"api_docs.openapi", "customer_reports.paper", "professional_reports.paper"}
+NO_PAGES |= {"api_docs.openapi", "public.feed", "customer_reports.paper", "professional_reports.paper"}
 # A review can be changed for two days; the town has none so young.
 NOT_IN_TOWN = {"customer.review"}
 

@@ -63,6 +63,7 @@ def leading(processes, database):
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
 @pytest.mark.realtime
 @pytest.mark.timeout(300)
 def test_when_the_leader_is_killed_another_goes_on_within_a_minute_and_each_period_comes_once(

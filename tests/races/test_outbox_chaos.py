@@ -17,7 +17,7 @@ from extensions import db
 from models import Booking, Delivery, OutboxMessage, Role, Status, User
 from tests import factories, mailbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.realtime, pytest.mark.timeout(600)]
 
 PEOPLE = 200
 KILLS = 16
