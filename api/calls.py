@@ -331,7 +331,7 @@ def _said(terms, view):
 
 def _headers_taken(terms):
     if terms.method == "POST":
-        yield _header("Idempotency-Key", "Made up by you, in printable ASCII: the same key and call get the first answer.")
+        yield _header("Idempotency-Key", "Made up by you, in ASCII: the same key and call get the first answer.")
     if terms.current is not None:
         yield _header("If-Match", "Change it only if it is still of this version.")
     if terms.method == "GET" and terms.schema is not None:
