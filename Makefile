@@ -20,7 +20,7 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 
 check: lint test browser-installed  ## everything that must hold before a change is merged
 	$(VENV)/bin/pytest -q -m race
-	$(VENV)/bin/pytest -q -n $(WAITING) --maxschedchunk 1 -m "(slow or browser) and not race"
+	$(VENV)/bin/pytest -q -n $(WAITING) -m "(slow or browser) and not race"
 	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q -n $(WAITING) -m "$(ON_POSTGRES)" $(NO_DATABASE)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick

@@ -32,7 +32,7 @@ def pytest_unconfigure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """What is marked slow may take longer than the others, unless it says how long itself; and what
-    waits for a real clock begins first, so that nobody waits for it at the end."""
+    waits for a real clock comes first, so that one worker waits while the others work."""
     items.sort(key=lambda item: not _waits(item))
     for item in items:
         long = any(item.get_closest_marker(name) for name in ("slow", "browser"))
