@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Error, Locator
 
 from config import ROOT
 
@@ -92,7 +92,15 @@ class Visitor:
     def look(self) -> None:
         self.page.wait_for_load_state("load")
         self.picture()
-        faults = [*self._faults, *self._faults_of_page(), *self._faults_by_axe()]
+        try:
+            faults = [*self._faults_of_page(), *self._faults_by_axe()]
+        except Error as error:
+            if "context was destroyed" not in error.message:
+                raise
+            # On a busy machine the page that answers a form may only come now.
+            self.page.wait_for_load_state("load")
+            faults = [*self._faults_of_page(), *self._faults_by_axe()]
+        faults = [*self._faults, *faults]
         self._faults.clear()
         assert not faults, f"{self.page.url} at {self.name}:\n- " + "\n- ".join(faults)
 
