@@ -23,6 +23,7 @@ from domain.outbox import Topic
 from domain.paging import Page, keyset
 from extensions import db, settings
 from models import Booking, Channel, Delivery, OutboxMessage, Professional, User
+from models_integrations import Webhook
 
 # Counting stops here.
 MOST_COUNTED = 1000
@@ -45,7 +46,7 @@ _WAITING = OutboxMessage.status == literal(Delivery.WAITING, OutboxMessage.statu
 _BOOKING = joinedload(OutboxMessage.booking)
 _WHOLE = select(OutboxMessage).options(
     joinedload(OutboxMessage.user),
-    joinedload(OutboxMessage.webhook),
+    joinedload(OutboxMessage.webhook.of_type(Webhook)),
     _BOOKING.joinedload(Booking.service),
     _BOOKING.joinedload(Booking.pin),
     _BOOKING.joinedload(Booking.customer),

@@ -1,6 +1,8 @@
 """The first run: places, services and invented people, all of it consistent, and a second run that does nothing."""
 
 import dataclasses
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import func, select
 
 import demo
 import init_db
+from config import ROOT
 from demo import people
 from domain import availability, clock, places, ratings, users
 from domain.transitions import BLOCKING
@@ -217,3 +220,11 @@ def _count(table, *where):
 
 def _in_production(app, monkeypatch):
     monkeypatch.setitem(app.config, "SETTINGS", dataclasses.replace(app.config["SETTINGS"], env="production"))
+
+
+@pytest.mark.parametrize("module", ["init_db", "app", "jobs", "mail", "commands", "exporting"])
+def test_a_module_can_be_the_first_that_a_program_imports(module):
+    """What works only because a test imported something else before does not work for `make run`."""
+    code = f"import {module}; from sqlalchemy.orm import configure_mappers; configure_mappers()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
