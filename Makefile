@@ -27,6 +27,7 @@ check: lint test browser-installed  ## everything that must hold before a change
 	$(VENV)/bin/python -m benchmarks.booking --quick
 	$(VENV)/bin/python -m benchmarks.slots --quick
 	$(VENV)/bin/python -m benchmarks.export --quick
+	$(VENV)/bin/python -m benchmarks.api --quick
 
 browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
 	$(VENV)/bin/pytest -q -m browser
@@ -44,7 +45,6 @@ bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	$(VENV)/bin/python -m benchmarks.booking
 	$(VENV)/bin/python -m benchmarks.slots
 	$(VENV)/bin/python -m benchmarks.export
-	$(VENV)/bin/python -m benchmarks.api
 	$(VENV)/bin/python -m benchmarks.api
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss

@@ -39,20 +39,22 @@ MOST = 1.5
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--quick", action="store_true", help="fewer rounds, for CI")
-    size = QUICK if arguments.parse_args().quick else FULL
+    quick = arguments.parse_args().quick
+    size = QUICK if quick else FULL
     with served(market(1_000, 2_500, whole_country=False)):
         answers = {way: fetched(PATHS["site"], way) for way in WAYS}
         assert answers == {way: fetched(PATHS["bare"], way) for way in WAYS}
         print(" and ".join(f"{len(body):,} bytes as {way}" for way, body in answers.items()), flush=True)
         figures = {f"cost beside a bare route, {n} client{'s' * (n > 1)}": cost(n, size) for n in (1, 8)}
-    return report(figures)
+    missed = report(figures)
+    return int(missed and not quick)
 
 
 def report(figures):
     print(f"{'':<42}{'measured':>10}{'wanted':>10}")
     for name, value in figures.items():
         print(f"{name:<42}{value:>10.2f}{'<=':>6}{MOST:>4.2g}{'' if value <= MOST else '  missed'}")
-    return int(max(figures.values()) > MOST)
+    return max(figures.values()) > MOST
 
 
 def cost(clients, size):
