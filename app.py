@@ -64,14 +64,6 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_series",
     }
 )
-STATUS_OF = {
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.NotFound: 404,
-    errors.InvalidTransition: 409,
-    errors.Conflict: 409,
-    errors.Invalid: 422,
-}
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -280,7 +272,7 @@ def _register_error_pages(app: Flask) -> None:
             end_refused(error)
         if api.is_called():
             return problems.of_refusal(error)
-        status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
+        status = problems.status_of(error)
         page_now = g.pop("page_now", None)
         if page_now is None or status == 404:
             return _error_page(status, error.message)

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from domain import errors
 
 CONTENT_TYPE = "application/problem+json"
-STATUS_OF = (
+_STATUS_OF = (
     (errors.NotAuthenticated, 401),
     (errors.NotAllowed, 403),
     (errors.NotFound, 404),
@@ -34,9 +34,14 @@ def problem(status: int, detail: str | None = None, errors_by_field: dict | None
     return response
 
 
+def status_of(refusal: errors.DomainError) -> int:
+    """The HTTP status of what a rule refuses, on a page and as a problem alike."""
+    return next(code for kind, code in _STATUS_OF if isinstance(refusal, kind))
+
+
 def of_refusal(refusal: errors.DomainError, names: dict[str, str] | None = None) -> Response:
     """What a rule says; `names` are the fields of the call for those of the rule."""
-    status = next(code for kind, code in STATUS_OF if isinstance(refusal, kind))
+    status = status_of(refusal)
     field = getattr(refusal, "field", None)
     field = (names or {}).get(field, field)
     return problem(status, refusal.message, {field: [refusal.message]} if field else None)

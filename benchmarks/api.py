@@ -11,10 +11,7 @@ a table and exits 1 when a figure misses what is wanted.
 import argparse
 import os
 import statistics
-import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -22,11 +19,11 @@ from flask import Flask, Response, request
 from limits import parse
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-import config
 from api import limits
 from app import create_app
 from benchmarks.market import market, settings_for
 from benchmarks.search import hammer
+from benchmarks.serving import served
 
 PORT = 48_614
 PATHS = {"site": "/api/services", "bare": "/bare/api/services"}
@@ -41,7 +38,8 @@ def main():
     arguments.add_argument("--quick", action="store_true", help="fewer rounds, for CI")
     quick = arguments.parse_args().quick
     size = QUICK if quick else FULL
-    with served(market(1_000, 2_500, whole_country=False)):
+    path = market(1_000, 2_500, whole_country=False)
+    with served("benchmarks.api:site()", PORT, MARKET=str(path)):
         answers = {way: fetched(PATHS["site"], way) for way in WAYS}
         assert answers == {way: fetched(PATHS["bare"], way) for way in WAYS}
         print(" and ".join(f"{len(body):,} bytes as {way}" for way, body in answers.items()), flush=True)
@@ -74,26 +72,6 @@ def fetched(path, way):
     connection = HTTPConnection("127.0.0.1", PORT, timeout=5)
     connection.request("GET", path, headers={"Accept-Encoding": way})
     return connection.getresponse().read()
-
-
-@contextmanager
-def served(path: Path):
-    environment = {**os.environ, "PORT": str(PORT), "MARKET": str(path), "WEB_CONCURRENCY": "1"}
-    command = [sys.executable, "-m", "gunicorn", "--log-level", "error", "benchmarks.api:site()"]
-    server = subprocess.Popen(command, cwd=config.ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        for _attempt in range(300):
-            try:
-                fetched(PATHS["site"], "identity")
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            raise RuntimeError("the server did not start")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def site():

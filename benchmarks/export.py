@@ -34,6 +34,7 @@ import config
 import exporting
 from app import create_app
 from benchmarks.market import CACHE, settings_for
+from benchmarks.serving import served
 from domain import exports, places
 from extensions import begin_write, db
 from init_db import load_catalogue
@@ -179,7 +180,12 @@ def ask():
 def meanwhile(path, size):
     """The median of the rounds' ratios of a page's median time: while a file is written to before."""
     ratios = []
-    with tempfile.TemporaryDirectory() as folder, served(path, folder), site_on(path, folder) as app, app.app_context():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served("benchmarks.export:site()", PORT, CLOSED=str(path), FOLDER=folder),
+        site_on(path, folder) as app,
+        app.app_context(),
+    ):
         times(1.0)
         for _round in range(size["rounds"]):
             idle = times(size["seconds"])
@@ -230,26 +236,6 @@ def end_all():
         update(Export).where(Export.status.in_(exports.UNFINISHED)).values(status=ExportStatus.CANCELLED)
     )
     db.session.commit()
-
-
-@contextmanager
-def served(path, folder):
-    environment = {**os.environ, "PORT": str(PORT), "CLOSED": str(path), "FOLDER": folder, "WEB_CONCURRENCY": "1"}
-    command = [sys.executable, "-m", "gunicorn", "--log-level", "error", "benchmarks.export:site()"]
-    server = subprocess.Popen(command, cwd=config.ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        for _attempt in range(300):
-            try:
-                times(0.1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            raise RuntimeError("the server did not start")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def site():

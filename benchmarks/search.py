@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
@@ -27,6 +26,7 @@ from sqlalchemy import event, func, select
 import config
 from app import create_app
 from benchmarks.market import SERVICE, market, settings_for
+from benchmarks.serving import served
 from domain import paging
 from extensions import db
 from models import Offering, Professional, Service
@@ -62,7 +62,8 @@ def main():
     small = market(*size["small"], whole_country=False)
     print(f"{size['big'][0]:,} professionals and {size['big'][1]:,} bookings beside {size['small'][0]:,}", flush=True)
     figures = {}
-    with served(big, PORTS["big"]), served(small, PORTS["small"]):
+    app = "benchmarks.search:site()"
+    with served(app, PORTS["big"], MARKET=str(big)), served(app, PORTS["small"], MARKET=str(small)):
         for clients in (1, 16):
             name = f"throughput beside constants, {clients} client{'s' if clients > 1 else ''}"
             figures[name] = beside_constants(clients, size)
@@ -147,28 +148,6 @@ def ask(port, paths, end, counts):
             raise RuntimeError(f"status {answer.status}, {len(body)} bytes")
         answered += 1
     counts.append(answered)
-
-
-@contextmanager
-def served(path: Path, port: int):
-    environment = {**os.environ, "PORT": str(port), "MARKET": str(path), "WEB_CONCURRENCY": "1"}
-    command = [sys.executable, "-m", "gunicorn", "--log-level", "error", "benchmarks.search:site()"]
-    server = subprocess.Popen(command, cwd=config.ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        for _attempt in range(300):
-            try:
-                connection = HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == 200:
-                    break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            raise RuntimeError("the server did not start")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def site():

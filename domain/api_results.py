@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from domain import clock, outbox
+from domain import clock, sealing
 from domain.errors import Conflict, Invalid
 from domain.job_runs import Step
 from extensions import db
@@ -36,14 +36,14 @@ def find(caller: str, key: str, wanted: str) -> dict | None:
     if found.fingerprint != wanted:
         raise Conflict(_("This Idempotency-Key was used for another call. Use a new one."))
     try:
-        return json.loads(outbox.cipher().decrypt(found.sealed.encode()))
+        return json.loads(sealing.unsealed(found.sealed))
     except InvalidToken:
         raise Conflict(_("What this key was answered can no longer be read. Use a new one.")) from None
 
 
 def keep(caller: str, key: str, call: str, answer: dict) -> None:
     """Keep an answer, in the transaction of what it tells. Raises Conflict when another was faster."""
-    sealed = outbox.cipher().encrypt(json.dumps(answer).encode()).decode()
+    sealed = sealing.sealed(json.dumps(answer))
     kept = ApiResult(caller=caller, key=key, fingerprint=call, sealed=sealed, created_at=clock.now())
     db.session.add(kept)
     try:

@@ -1,18 +1,15 @@
 """What leaves the site: messages written beside what they tell, and by which ways each person gets them."""
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from cryptography.fernet import Fernet
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain import clock
+from domain import clock, sealing
 from extensions import Prepared, db, settings
 from models import Channel, Delivery, OutboxMessage, User
 
@@ -186,7 +183,7 @@ def publish_sealed(address: str, subject: str, body: str, user_id: int | None = 
     """
     # Each is an event of its own, even if it says the same: a password may be changed twice.
     key = f"sealed:{secrets.token_hex(16)}"
-    data = {"sealed": cipher().encrypt(body.encode()).decode()}
+    data = {"sealed": sealing.sealed(body)}
     _write([_row(key, "sealed", Channel.MAIL, None, user_id, address, data=data, subject=subject[:LONGEST_SUBJECT])])
     return key
 
@@ -199,7 +196,7 @@ def pretend_sealed(address: str, subject: str, body: str) -> None:
 
 def unsealed(message: OutboxMessage) -> str:
     """The text of a sealed message. Raises cryptography.fernet.InvalidToken under another SECRET_KEY."""
-    return cipher().decrypt(message.data["sealed"].encode()).decode()
+    return sealing.unsealed(message.data["sealed"])
 
 
 def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
@@ -209,11 +206,6 @@ def channels(choices: dict | None, topic: Topic) -> tuple[str, ...]:
     # An operator may have switched SMS off since it was chosen.
     chosen = tuple(one for one in choices[topic] if one != Channel.SMS or settings.sms_url)
     return chosen or (USUAL[topic] if topic in ESSENTIAL else ())
-
-
-def cipher() -> Fernet:
-    """What is kept as a secret is kept under this; another SECRET_KEY cannot read it."""
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"outbox" + settings.secret_key.encode()).digest()))
 
 
 def nudge() -> None:

@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, insert, or_, select, update
 
-from domain import clock, outbox
+from domain import clock, sealing
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import Professional, TimeOff, User
@@ -70,7 +70,7 @@ def add(professional: Professional, by: User, name: str, url: str) -> OutsideCal
         raise Invalid(_("You have %(most)s calendars here. Remove one first.", most=MOST_CALENDARS))
     if any(address_of(one) == url for one in known):
         raise Invalid(_("This calendar is here already."), "url")
-    now, sealed = clock.now(), outbox.cipher().encrypt(url.encode()).decode()
+    now, sealed = clock.now(), sealing.sealed(url)
     calendar = OutsideCalendar(professional_id=professional.id, name=name, url=sealed, created_at=now, due_at=now)
     db.session.add(calendar)
     db.session.flush()
@@ -122,7 +122,7 @@ def in_hand(calendar_id: int, lease: str) -> OutsideCalendar | None:
 def address_of(calendar: OutsideCalendar) -> str | None:
     """Where a calendar is; None when it was sealed under another SECRET_KEY."""
     try:
-        return outbox.cipher().decrypt(calendar.url.encode()).decode()
+        return sealing.unsealed(calendar.url)
     except InvalidToken:
         return None
 

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import exists, func, select
 
 import gateways
-from domain import audit, clock, deliveries, outbox
+from domain import audit, clock, deliveries, outbox, sealing
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from domain.paging import Page, keyset
 from extensions import db
@@ -131,8 +131,8 @@ def _moment(moment):
 
 
 def _signature(hook, sent_at, body):
-    secret = outbox.cipher().decrypt(hook.secret.encode())
-    return hmac.new(secret, b"%d.%b" % (sent_at, body), hashlib.sha256).hexdigest()
+    secret = sealing.unsealed(hook.secret)
+    return hmac.new(secret.encode(), b"%d.%b" % (sent_at, body), hashlib.sha256).hexdigest()
 
 
 # -- What admins do ---------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def send_test(hook: Webhook, by: User) -> None:
 
 def _new_secret():
     secret = f"whsec_{secrets.token_urlsafe(32)}"
-    return secret, outbox.cipher().encrypt(secret.encode()).decode()
+    return secret, sealing.sealed(secret)
 
 
 def _verbs(verbs):

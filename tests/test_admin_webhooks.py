@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from domain import clock, outbox, webhooks
+from domain import clock, sealing, webhooks
 from extensions import db
 from models import AuditEntry, Channel, Delivery, OutboxMessage
 from models_integrations import Webhook
@@ -37,7 +37,7 @@ def secret_of(page):
 
 
 def kept_secret():
-    return outbox.cipher().decrypt(the_hook().secret.encode()).decode()
+    return sealing.unsealed(the_hook().secret)
 
 
 def test_a_webhook_is_added_and_its_secret_shown_once(browser, monkeypatch):

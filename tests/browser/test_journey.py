@@ -25,7 +25,7 @@ SERVICE = "Tap repair"
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_whole_job_is_lived(new_site, visit, width, javascript):
     site = new_site(lambda: factories.admin(email="gita@example.com"))
-    professional, admin, customer = (visit(site, width=width, javascript=javascript) for _ in range(3))
+    professional, admin, customer = (visit(site, width=width, javascript=javascript, axe=True) for _ in range(3))
     join(professional)
     complete_profile(professional)
     approve(admin)
@@ -45,7 +45,7 @@ def test_a_whole_job_is_lived(new_site, visit, width, javascript):
 
     close(customer)
     review(customer)
-    assert_rating_shows_in_search(visit(site, width=width, javascript=javascript))
+    assert_rating_shows_in_search(visit(site, width=width, javascript=javascript, axe=True))
     reply(professional)
     look_around(admin, reference)
 

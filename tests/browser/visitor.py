@@ -2,7 +2,8 @@
 
 A page fails when it logs to the console, breaks the content security policy, asks another host for
 anything, answers with an error that was not expected, scrolls sideways, lacks a title or its one
-h1, or when axe finds a violation; axe is a script, so it looks where scripts run.
+h1, or when axe finds a violation. Axe is a script: without scripts it looks, when told to, at the same
+HTML where they run.
 """
 
 import itertools
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator
+from playwright.sync_api import Browser, Error, Locator, Page
 
 from config import ROOT
 
@@ -35,25 +36,30 @@ _pictures = itertools.count()
 class Visitor:
     """`visitor.page` is Playwright's page; open, press and following look at the page that comes."""
 
-    def __init__(self, browser: Browser, address: str, *, width=1280, javascript=True, scheme="light", state=None):
+    def __init__(
+        self, browser: Browser, address: str, *, width=1280, javascript=True, scheme="light", state=None, axe=None
+    ):
         self.address = address
         self.javascript = javascript
+        self._axe = javascript if axe is None else axe
         self.name = f"{width}-{scheme}{'' if javascript else '-no-script'}"
         self._faults: list[str] = []
         self._expected: set[int] = set()
-        looks = {
+        self._looks = {
             "viewport": {"width": width, "height": HEIGHT},
             "color_scheme": scheme,
             "reduced_motion": "reduce",
             "locale": "en-IN",
             "base_url": address,
         }
-        self._context = browser.new_context(java_script_enabled=javascript, storage_state=state, **looks)
+        self._browser = browser
+        self._context = browser.new_context(java_script_enabled=javascript, storage_state=state, **self._looks)
         self._context.add_init_script(REPORT_VIOLATIONS)
         self._context.on("console", self._on_console)
         self._context.on("weberror", lambda error: self._faults.append(f"error in a script: {error.error}"))
         self._context.on("request", self._on_request)
         self._context.on("response", self._on_response)
+        self._twin: Page | None = None
         self.page = self._context.new_page()
 
     def open(self, path: str) -> None:
@@ -118,6 +124,8 @@ class Visitor:
         return self._context.storage_state()
 
     def leave(self) -> None:
+        if self._twin:
+            self._twin.context.close()
         self._context.close()
 
     # -- What is wrong ------------------------------------------------------------------------
@@ -138,12 +146,24 @@ class Visitor:
             yield f"scrolls {found['wide']} px sideways"
 
     def _faults_by_axe(self):
-        if not self.javascript:
+        if not self._axe:
             return
-        self.page.evaluate(AXE.read_text())
-        for violation in self.page.evaluate("(options) => axe.run(options)", AXE_OPTIONS)["violations"]:
+        page = self.page if self.javascript else self._scripted_twin()
+        page.evaluate(AXE.read_text())
+        for violation in page.evaluate("(options) => axe.run(options)", AXE_OPTIONS)["violations"]:
             for node in violation["nodes"]:
                 yield f"axe {violation['id']}: {node['html'][:200]} ({node['failureSummary']})"
+
+    def _scripted_twin(self) -> Page:
+        """The same page where axe can run: its HTML as a browser without scripts has built it."""
+        self._twin = self._twin or self._browser.new_context(**self._looks).new_page()
+        html = re.sub(r"<script\b.*?</script>", "", self.page.content(), flags=re.DOTALL)
+        html = re.sub(r"<(/?)noscript>", r"<\1div>", html)
+        self._twin.route(
+            self.page.url, lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"), times=1
+        )
+        self._twin.goto(self.page.url)
+        return self._twin
 
     def _on_console(self, message):
         # What a request was answered with is judged by its status.

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from domain import availability, clock, matching, outbox, outside_calendars, requests, schedules, users
+from domain import availability, clock, matching, outside_calendars, requests, schedules, sealing, users
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Booking, Status, TimeOff
@@ -202,7 +203,7 @@ def test_nothing_is_left_of_who_is_anonymised(professional, calendar, says, admi
 
 
 def test_an_address_sealed_under_another_key_is_none(calendar, monkeypatch):
-    monkeypatch.setattr(outbox, "cipher", lambda: outbox.Fernet(outbox.Fernet.generate_key()))
+    monkeypatch.setattr(sealing, "_cipher", lambda: Fernet(Fernet.generate_key()))
     assert outside_calendars.address_of(calendar) is None
 
 
