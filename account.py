@@ -325,7 +325,10 @@ def notifications_list():
 
 @bp.get("/notifications/bell")
 def bell():
-    return render_template("components/bell_count.html")
+    """The number on the bell; with `after`, also what is unread and newer than that notification."""
+    seen = request.args.get("after", type=int)
+    toasts, count = notifications.unread_since(current_user, seen) if seen is not None else ([], 0)
+    return render_template("components/bell.html", toasts=toasts, count=count)
 
 
 @bp.post("/notifications/<int:notification_id>/read")

@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import date, timedelta
+from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
 import click
@@ -18,6 +19,7 @@ import auth
 import commands
 import config
 import identity
+import live
 import templating
 from api import problems
 from assets import Assets
@@ -37,6 +39,8 @@ from extensions import (
 from models import FileKind
 from routes import register_routes
 
+# Measured with 2 cores: with more, each is slower and all together too.
+AT_ONCE = 4
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -198,6 +202,7 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db)
     api.init_app(app)
     app.before_request(_take_in_the_body)
+    _take_turns(app)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
     limiter.init_app(app)
@@ -207,6 +212,7 @@ def _init_extensions(app: Flask) -> None:
     compress.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
+    live.init_app(app)
 
 
 def _take_in_the_body() -> None:
@@ -225,6 +231,25 @@ def _take_in_the_body() -> None:
         request.max_content_length = view.most_bytes
     if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
         abort(400)
+
+
+def _take_turns(app: Flask) -> None:
+    """Few requests are worked on at once, however many threads there are for pages that listen.
+
+    Threads that all want the interpreter only get in each other's way. Who sends slowly has not come
+    this far, and who has the turn may wait for the write lock, never the other way round.
+    """
+    turns = BoundedSemaphore(AT_ONCE)
+
+    @app.before_request
+    def wait():
+        turns.acquire()
+        g.has_turn = True
+
+    @app.teardown_request
+    def give_back(_error):
+        if g.pop("has_turn", False):
+            turns.release()
 
 
 def _begin_for_writing() -> None:

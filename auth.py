@@ -106,6 +106,9 @@ def to_login():
     """Send a stranger to the log-in page, and back here afterwards."""
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     address = url_for("security.login", next=back)
+    if request.headers.get("Doorstep-Look"):
+        # Nobody asked for it: the page stays as it is, and says that they are logged out.
+        return "", 401
     if request.headers.get("HX-Request"):
         return "", 401, {"HX-Redirect": url_for("security.login")}
     return redirect(address)

@@ -105,6 +105,7 @@ class Settings:
     chat_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     scheduler: str
+    live_streams: int
     reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -169,6 +170,7 @@ def load(environ=None) -> Settings:
         chat_hosts=_hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
         cors_origins=_origins(env),
         scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
+        live_streams=_integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )

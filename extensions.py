@@ -80,15 +80,15 @@ def written(verb, *arguments):
 
 
 def when_committed(mark: str, act) -> None:
-    """Do something after each commit of a transaction that left a mark in the session's `info`.
+    """Do something with what a transaction left under a mark in the session's `info`, after its commit.
 
     The end of a savepoint is not the end of the transaction.
     """
 
     @event.listens_for(db.session, "after_commit")
     def look(session):
-        if not session.in_nested_transaction() and session.info.pop(mark, False):
-            act()
+        if not session.in_nested_transaction() and (left := session.info.pop(mark, None)):
+            act(left)
 
     @event.listens_for(db.session, "after_rollback")
     def forget(session):

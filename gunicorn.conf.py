@@ -6,7 +6,9 @@ import signal
 wsgi_app = "app:create_app()"
 bind = f"127.0.0.1:{os.environ.get('PORT') or 5000}"
 worker_class = "gthread"
-threads = 8
+# Each open page has a thread, which sleeps; and how many pages are made at once, the site sees to itself.
+threads = int(os.environ.get("LIVE_STREAMS") or 1000) + 32
+worker_connections = threads + 1000
 # After SIGTERM a process gets this many seconds: requests that are under way the first few of them,
 # and what it does by itself, such as sending a mail, all.
 graceful_timeout = 9
@@ -25,11 +27,13 @@ def when_ready(server):
 
 def post_worker_init(worker):
     import jobs
+    import live
     import mail
 
     worker.cfg.set("graceful_timeout", SECONDS_FOR_REQUESTS)
     # The timetable is the first to end: another process waits for it, and a mail may take its time.
-    begin = [jobs.start, mail.start] if worker.wsgi.config["SETTINGS"].scheduler == "web" else [mail.start]
+    begin = [jobs.start] if worker.wsgi.config["SETTINGS"].scheduler == "web" else []
+    begin += [mail.start, live.start]
     worker.by_itself = [start(worker.wsgi) for start in begin]
     _tell_at_once(worker)
 

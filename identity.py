@@ -18,7 +18,7 @@ from flask_security.mail_util import EmailValidateException
 from sqlalchemy import Text, cast, inspect, update
 
 from config import Settings
-from domain import clock, errors, outbox, passwords, users
+from domain import clock, errors, news, outbox, passwords, users
 from extensions import begin_write, db, security, settings
 from models import Role, User
 
@@ -219,6 +219,8 @@ def _write(user_id, before, changed) -> bool:
         same.append(User.tf_last_counter.is_not_distinct_from(before["tf_last_counter"]))
     if "mf_recovery_codes" in changed and before["mf_recovery_codes"]:
         same.append(cast(User.mf_recovery_codes, Text) == json.dumps(before["mf_recovery_codes"]))
+    if "fs_uniquifier" in changed:
+        news.end(user_id)
     return bool(db.session.execute(update(User).where(*same).values(changed)).rowcount)
 
 

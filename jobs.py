@@ -285,7 +285,7 @@ def _note(job, period, error):
     db.session.commit()
 
 
-def _nudge_all():
+def _nudge_all(_asked):
     for one in list(_running):
         one.nudge()
 

@@ -326,7 +326,7 @@ def _without_addresses(text):
     return " ".join(ADDRESS.sub("…", text).split())[:LONGEST_ERROR]
 
 
-def _wake_couriers():
+def _wake_couriers(_published):
     for courier in tuple(_couriers):
         courier.nudge()
 

@@ -225,6 +225,7 @@ def register_routes(app: Flask) -> None:
     import customer_reports
     import customer_series
     import customer_waits
+    import live
     import service_professional
     import service_professional_calendars
     import service_professional_changes
@@ -252,6 +253,7 @@ def register_routes(app: Flask) -> None:
         customer_reports,
         customer_series,
         customer_waits,
+        live,
         service_professional,
         service_professional_calendars,
         service_professional_changes,

@@ -61,7 +61,8 @@ def init_app(app: Flask) -> None:
         site_name=app.config["SETTINGS"].site_name,
         currency=app.config["SETTINGS"].currency,
         timezone_name=app.config["SETTINGS"].timezone,
-        unread_notifications=LocalProxy(_unread_notifications),
+        bell=LocalProxy(_bell),
+        looks_again=LocalProxy(_looks_again),
         waiting_for_admins=LocalProxy(_waiting_for_admins),
         get_locale=get_locale,
         ngettext=ngettext,
@@ -247,16 +248,19 @@ def marks() -> favourites.Marks:
         g.marks = favourites.Marks()
         if current_user.is_authenticated and current_user.is_customer:
             g.marks = favourites.marks(current_user)
-            g.unread_notifications = g.marks.unread
+            g.bell = g.marks.bell
     return g.marks
 
 
-def _unread_notifications() -> int:
-    if not current_user.is_authenticated:
-        return 0
-    if "unread_notifications" not in g:
-        g.unread_notifications = notifications.unread_count(current_user.id)
-    return g.unread_notifications
+def _looks_again() -> bool:
+    """Whether a page asks for itself once more because something on it has changed (see live.js)."""
+    return "Doorstep-Look" in request.headers
+
+
+def _bell() -> notifications.Bell:
+    if "bell" not in g:
+        g.bell = notifications.bell_of(current_user.id) if current_user.is_authenticated else notifications.QUIET
+    return g.bell
 
 
 def _waiting_for_admins() -> dict[str, int]:

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from sqlalchemy import bindparam, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from domain import calendars, clock, travel
+from domain import calendars, clock, news, travel
 from domain.calendars import BUCKET_SECONDS
 from domain.calendars import bucket_of as bucket_of
 from domain.calendars import moment_of as moment_of
@@ -251,6 +251,7 @@ def _take(professional_id, starts_at, duration_minutes, **holder):
     rows = [{"professional_id": professional_id, "bucket": bucket, **holder} for bucket in buckets]
     try:
         _claim(db.session.connection(), rows)
+        news.of_slots(professional_id)
     except IntegrityError as taken:
         raise Conflict(_("Somebody else has just taken that slot. Choose another one.")) from taken
 

@@ -16,7 +16,7 @@ from models_lifecycle import BlockedPair, Favourite
 
 # So many are kept: every search of their customer reads them.
 MOST = 200
-_LIKED, _APART, _BLOCKED, _UNREAD = range(4)
+_LIKED, _APART, _BLOCKED, _UNREAD, _NEWEST = range(5)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Marks:
     liked: frozenset[int] = frozenset()
     apart: frozenset[int] = frozenset()
     blocked: frozenset[int] = frozenset()
-    unread: int = 0
+    bell: notifications.Bell = notifications.QUIET
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,15 @@ def marks(customer: User) -> Marks:
     rows = union_all(
         select(literal(_LIKED), Favourite.professional_id).where(Favourite.customer_id == customer.id),
         select(said, BlockedPair.professional_id).where(BlockedPair.customer_id == customer.id),
-        select(literal(_UNREAD), notifications.UNREAD.scalar_subquery()),
+        select(literal(_UNREAD), notifications.UNREAD),
+        select(literal(_NEWEST), notifications.NEWEST),
     )
-    found = ([], [], [], [])
+    found = ([], [], [], [], [])
     for kind, value in db.session.connection().execute(rows, {"user": customer.id}):
         found[kind].append(value)
     blocked = frozenset(found[_BLOCKED])
-    return Marks(frozenset(found[_LIKED]), blocked.union(found[_APART]), blocked, found[_UNREAD][0])
+    bell = notifications.Bell(found[_UNREAD][0], found[_NEWEST][0])
+    return Marks(frozenset(found[_LIKED]), blocked.union(found[_APART]), blocked, bell)
 
 
 def forget(user: User) -> None:

@@ -1,17 +1,21 @@
 """What people are told: a row for each move, put into words when it is read."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import bindparam, func, insert, select, update
 
-from domain import clock, measures, outbox
+from domain import clock, measures, news, outbox
 from domain.paging import Page, keyset
 from extensions import Prepared, db
 from models import Notification, User
 
 # Counting stops here: a bell that says "99+" needs no more.
 MOST_COUNTED = 100
+
+# More at once are told as one.
+MOST_TOASTS = 3
 
 # What in the data of a notification is a moment.
 MOMENTS = frozenset({"time", "new_time", "until"})
@@ -85,13 +89,33 @@ TEXTS = {
     "pause_ended": _l("The site ended your pause, and you can get new requests. %(reason)s"),
 }
 
+
+
+class Bell(NamedTuple):
+    """The number of a person's unread notifications, counted up to 100, and the id of the newest of all."""
+
+    unread: int = 0
+    newest: int = 0
+
+
+QUIET = Bell()
+
 _insert = Prepared(insert(Notification.__table__), "user_id", "kind", "booking_id", "data", "created_at")
-# Counted for the parameter `user`, in a query of its own or another's.
-UNREAD = select(func.count()).select_from(
-    select(Notification.id)
-    .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
-    .limit(MOST_COUNTED)
-    .subquery()
+# Both of the parameter `user`, in a query of their own or another's.
+UNREAD = (
+    select(func.count())
+    .select_from(
+        select(Notification.id)
+        .where(Notification.user_id == bindparam("user"), Notification.read_at.is_(None))
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    .scalar_subquery()
+)
+NEWEST = (
+    select(func.coalesce(func.max(Notification.id), 0))
+    .where(Notification.user_id == bindparam("user"))
+    .scalar_subquery()
 )
 
 
@@ -117,12 +141,22 @@ def notify_all(
     if rows:
         _insert(db.session.connection(), rows)
         cause = cause or f"{kind}:{booking_id}:{now.isoformat()}"
+        news.tell(user_ids, news.BELL)
         outbox.publish(user_ids, kind, cause, booking_id, usual=usual, **data)
 
 
-def unread_count(user_id: int) -> int:
-    """How many are unread, counted up to 100."""
-    return db.session.scalar(UNREAD, {"user": user_id})
+def bell_of(user_id: int) -> Bell:
+    return Bell(*db.session.execute(select(UNREAD, NEWEST), {"user": user_id}).one())
+
+
+def unread_since(user: User, seen: int) -> tuple[list[Notification], int]:
+    """A person's unread notifications that are newer than an id, at most so many of the newest, oldest
+    first; and how many there are, counted up to 100."""
+    mine = Notification.user_id == user.id, Notification.read_at.is_(None), Notification.id > seen
+    counted = select(Notification.id).where(*mine).limit(MOST_COUNTED).subquery()
+    count = db.session.scalar(select(func.count()).select_from(counted))
+    newest = select(Notification).where(*mine).order_by(Notification.id.desc()).limit(MOST_TOASTS)
+    return [*db.session.scalars(newest)][::-1], count
 
 
 def page_for(user: User, after: str | None = None) -> Page:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, union, update
 
-from domain import clock
+from domain import clock, news
 from extensions import db, settings
 from models import Booking, BookingEvent, BookingOffer, OfferStatus, Status, User
 
@@ -40,11 +40,13 @@ def make(booking_id: int, professional_ids: list[int], first: int = 1) -> None:
         for position, professional_id in enumerate(professional_ids, first)
     ]
     db.session.connection().execute(_ADD, rows)
+    news.of_booking(booking_id, *professional_ids)
 
 
 def withdraw(booking: Booking) -> None:
     """Offer it to nobody, as if it never had been: it is another wish now."""
-    db.session.execute(delete(BookingOffer).where(BookingOffer.booking_id == booking.id))
+    gone = delete(BookingOffer).where(BookingOffer.booking_id == booking.id)
+    news.of_booking(booking.id, *db.session.scalars(gone.returning(BookingOffer.professional_id)))
 
 
 def open_to(booking: Booking) -> list[int]:
@@ -65,6 +67,7 @@ def settle(booking: Booking, by: User) -> None:
     """The first to accept has it; to all others, or when it was cancelled to everybody, the offer is lost."""
     now = clock.now()
     for offer in db.session.scalars(_open(booking)):
+        news.of_booking(booking.id, offer.professional_id)
         offer.status = OfferStatus.ACCEPTED if offer.professional_id == by.id else OfferStatus.LOST
         offer.answered_at = now
     db.session.flush()
@@ -79,12 +82,14 @@ def decline(booking: Booking, by: User) -> None:
 
 def lapse(booking: Booking) -> None:
     """Nobody answered in time."""
-    db.session.execute(
+    lapsed = db.session.scalars(
         update(BookingOffer)
         .where(BookingOffer.booking_id == booking.id, BookingOffer.status == OfferStatus.OPEN)
         .values(status=OfferStatus.EXPIRED)
+        .returning(BookingOffer.professional_id)
         .execution_options(synchronize_session=False)
     )
+    news.of_booking(booking.id, *lapsed)
     db.session.expire(booking, ["offers"])
 
 

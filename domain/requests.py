@@ -10,7 +10,19 @@ from typing import NamedTuple
 from flask_babel import gettext as _
 from sqlalchemy import insert
 
-from domain import availability, bookings, clock, matching, notifications, offers, pricing, standings, waits, webhooks
+from domain import (
+    availability,
+    bookings,
+    clock,
+    matching,
+    news,
+    notifications,
+    offers,
+    pricing,
+    standings,
+    waits,
+    webhooks,
+)
 from domain.errors import Conflict, Invalid, NotAllowed
 from domain.start_codes import new_salt
 from extensions import Prepared, db, settings
@@ -127,6 +139,7 @@ def request(
     wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id)
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
     booking_id, event_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
+    news.of_booking(booking_id, by.id, professional_id)
     if before.heard:
         webhooks.tell(booking_id, "request", event_id)
     if extras:

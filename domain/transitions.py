@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, clock, deadlines, notifications, waits, webhooks
+from domain import availability, clock, deadlines, news, notifications, waits, webhooks
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -150,7 +150,7 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     Writes the event and gives the claims back when the booking no longer blocks. Raises
     InvalidTransition when somebody else was first.
     """
-    source = booking.status
+    source, former = booking.status, booking.professional_id
     values["status"] = rule.target or source
     moved = db.session.execute(
         update(Booking)
@@ -168,6 +168,8 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     if not moved.rowcount:
         raise _too_late(booking.status)
     add_event(booking, rule.verb, by, reason, source)
+    if former != booking.professional_id:
+        news.of_booking(booking.id, former)
     if rule.verb in ENDS_PROPOSALS or booking.status not in CHANGEABLE:
         _drop_proposals(booking, ProposalStatus.LAPSED if rule.by is Party.CLOCK else ProposalStatus.WITHDRAWN)
     elif rule.verb == "accept":
@@ -175,6 +177,7 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
         _drop_proposals(booking, ProposalStatus.WITHDRAWN, Proposal.by_id == by.id)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
+        news.of_slots(booking.professional_id)
         if source in BLOCKING:
             waits.slot_freed(booking.professional_id, booking.starts_at)
 
@@ -185,6 +188,7 @@ def reclaim(booking: Booking, former_professional_id: int, former_start: datetim
     minutes = (booking.ends_at - booking.starts_at) // timedelta(minutes=1)
     availability.release(booking.id)
     availability.claim(booking.professional_id, booking.id, booking.starts_at, minutes)
+    news.of_slots(former_professional_id)
     waits.slot_freed(former_professional_id, former_start)
 
 
@@ -269,6 +273,7 @@ def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", so
         },
     )
     webhooks.tell(booking.id, verb, event_id)
+    news.of_booking(booking.id, booking.customer_id, booking.professional_id)
 
 
 def tell(people: list[int], kind: str, booking: Booking, name: str = "", **data) -> None:

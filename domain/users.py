@@ -20,6 +20,7 @@ from domain import (
     favourites,
     files,
     listings,
+    news,
     outside_calendars,
     places,
     waits,
@@ -168,6 +169,7 @@ def end_sessions(user: User, by: User) -> None:
     """Log a person out everywhere: every cookie names the session that this replaces."""
     _must_be(user, by)
     user.fs_uniquifier = secrets.token_hex(16)
+    news.end(user.id)
     db.session.flush()
 
 
@@ -234,6 +236,7 @@ def block(user: User, by: User, reason: str) -> None:
     user.active, user.blocked_reason = False, _reason(reason)
     # Should they come back one day, a cookie of before does not.
     user.fs_uniquifier = secrets.token_hex(16)
+    news.end(user.id)
     api_keys.end_all(user)
     _follow_up(user)
     audit.record(by, "block", "user", user.id, reason=user.blocked_reason)
@@ -265,6 +268,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
     user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
     user.fs_uniquifier = secrets.token_hex(16)
+    news.end(user.id)
     if user.professional is not None:
         _empty_professional(user.professional)
     _erase_traces(user, former_name)

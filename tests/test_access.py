@@ -111,6 +111,7 @@ TABLE = {
         GET /healthz
         GET /help
         POST /language
+        GET /live
         POST /login
         POST /logout
         GET /pincodes/<pincode>

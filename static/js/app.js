@@ -18,11 +18,19 @@ function toast(text) {
   setTimeout(() => box.remove(), 10000);
 }
 
+// What came by itself goes by itself, but stays while it is read: under the mouse, or with the keyboard in it.
+const SECONDS_OF_A_TOAST = 12;
+function fade(box) {
+  box.dataset.fades = "";
+  setTimeout(() => { if (box.matches(":hover, :focus-within")) fade(box); else box.remove(); }, SECONDS_OF_A_TOAST * 1000);
+}
+
 function welcome(root) {
   root.querySelectorAll("[data-close]").forEach((button) => { button.hidden = false; });
   // Only pages over https may reach the clipboard.
   if (navigator.clipboard) root.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
-  root.querySelector("[data-focus]")?.focus();
+  // What changes by itself takes nobody's place away from them.
+  if (!root.dataset?.look) root.querySelector("[data-focus]")?.focus();
 }
 
 async function copy(button) {
@@ -101,21 +109,20 @@ function readNews() {
   });
 }
 
-let unread = Number.parseInt(document.getElementById("bell-count")?.textContent, 10) || 0;
 document.addEventListener("htmx:afterSwap", (event) => {
-  const target = event.detail.target;
-  welcome(target);
+  welcome(event.detail.target);
   readNews();
-  if (target.id !== "bell-count") return;
-  const now = Number.parseInt(target.textContent, 10) || 0;
-  if (now > unread) announce(`${target.closest("a").textContent.replace(/\s+/g, " ").trim()}`);
-  unread = now;
 });
+document.addEventListener("htmx:oobAfterSwap", () => document.querySelectorAll("[data-toast]:not([data-fades])").forEach(fade));
 document.addEventListener("htmx:responseError", (event) => {
+  // Nobody asked for this; a line on the page says so if it lasts.
+  if (event.detail.target.dataset.look) return;
   const status = event.detail.xhr.status;
   toast(status === 429 ? document.body.dataset.slowDown : document.body.dataset.trouble);
 });
-document.addEventListener("htmx:sendError", () => toast(document.body.dataset.offline));
+document.addEventListener("htmx:sendError", (event) => {
+  if (!event.detail.target.dataset.look) toast(document.body.dataset.offline);
+});
 
 welcome(document);
 readNews();

@@ -1,0 +1,148 @@
+"""Realtime: who may listen to what, and how news reach a page: as server-sent events, after the commit.
+
+A page hears the news of its own person, those of all admins if they are one, and of the slots that it
+shows. Which these are comes from the log-in and not from the page, so nobody hears another's.
+"""
+
+import time
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask_login import current_user
+from sqlalchemy import event
+
+from config import Settings
+from domain import news
+from extensions import db, when_committed
+from hub import EVERYTHING, Full, Hub
+from models import Role
+from relays import PostgresRelay, RedisRelay
+
+# A client that is gone shows only on a write, and proxies drop what is silent.
+SECONDS_BETWEEN_PINGS = 15
+# Then the browser comes back and shows anew who it is.
+SECONDS_OF_A_STREAM = 900
+MILLISECONDS_TO_COME_BACK = 1000
+SECONDS_UNTIL_LESS_FULL = 30
+MOST_PROFESSIONALS = 3
+# What the clocks of machines behind one proxy may differ by.
+SLACK_MILLISECONDS = 1000
+
+bp = Blueprint("live", __name__)
+
+
+class Live:
+    """The streams of this process, and its line to the other processes if there are any."""
+
+    def __init__(self, settings: Settings):
+        self.hub = Hub(settings.live_streams)
+        self.relay = _relay(settings)
+
+    @property
+    def stamp(self) -> int:
+        """What a page that is made now knows already."""
+        return self.hub.last - (SLACK_MILLISECONDS if self.relay else 0)
+
+    def hear(self, told) -> None:
+        told = list(told)
+        self.hub.end(channel for channel, name in told if name == news.END)
+        self.hub.publish(pair for pair in told if pair[1] != news.END)
+
+    def look_at_everything(self) -> None:
+        self.hub.publish_to_all(EVERYTHING)
+
+    def start(self) -> None:
+        if self.relay:
+            self.relay.start(self.hear, self.look_at_everything)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """End the streams, whose browsers come back to whoever serves then."""
+        self.hub.end_all()
+        if self.relay:
+            self.relay.stop(timeout)
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["live"] = Live(app.config["SETTINGS"])
+    app.before_request(_note_what_is_known)
+
+
+def start(app: Flask) -> Live:
+    """Begin to hear the other processes; this one forks no more."""
+    live = app.extensions["live"]
+    live.start()
+    return live
+
+
+def _relay(settings):
+    if settings.redis_url:
+        return RedisRelay(settings.redis_url)
+    if settings.database_url.startswith("postgresql"):
+        return PostgresRelay(settings.database_url)
+    return None
+
+
+def _note_what_is_known():
+    # Before anything is read: what comes after this may not be on the page.
+    g.known = current_app.extensions["live"].stamp
+
+
+@event.listens_for(db.session, "before_commit")
+def _tell_with_the_transaction(session):
+    told = session.info.get(news.MARK)
+    if told and not session.in_nested_transaction():
+        relay = current_app.extensions["live"].relay
+        if isinstance(relay, PostgresRelay):
+            relay.before_commit(session, told)
+
+
+def _tell(told):
+    live = current_app.extensions["live"]
+    live.hear(told)
+    if isinstance(live.relay, RedisRelay):
+        live.relay.after_commit(told)
+
+
+when_committed(news.MARK, _tell)
+
+
+# -- The stream -------------------------------------------------------------------------------
+
+
+@bp.get("/live")
+def stream():
+    """Names of what to look at, as they come; 204 when there is nothing that one may listen to."""
+    listener, channels = _channels()
+    if not channels:
+        return "", 204
+    hub = current_app.extensions["live"].hub
+    after = request.headers.get("Last-Event-ID") or request.args.get("after")
+    try:
+        line = hub.open(listener, channels, int(after) if after and after.isdecimal() and len(after) < 16 else None)
+    except Full:
+        return "", 503, {"Retry-After": SECONDS_UNTIL_LESS_FULL}
+    # It may stay for long, and needs the database no more.
+    db.session.remove()
+    response = Response(_frames(line), mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(lambda: hub.close(line))
+    return response
+
+
+def _channels():
+    """Who listens, and the channels that they may hear: their own, and of slots what the page shows."""
+    wanted = request.args.get("slots", "").split(",")[:MOST_PROFESSIONALS]
+    shown = [news.slots(int(one)) for one in wanted if one.isdecimal() and len(one) < 16]
+    if not current_user.is_authenticated:
+        return f"address:{request.remote_addr}", shown
+    own = news.person(current_user.id)
+    house = [news.ADMINS] if current_user.role is Role.ADMIN else []
+    return own, [own, *house, *shown]
+
+
+def _frames(line):
+    yield f"retry: {MILLISECONDS_TO_COME_BACK}\n\n"
+    until = time.monotonic() + SECONDS_OF_A_STREAM
+    while not line.ended and time.monotonic() < until:
+        stamp, names = line.take(SECONDS_BETWEEN_PINGS)
+        yield f"id: {stamp}\ndata: {' '.join(names)}\n\n" if names else ":\n\n"
