@@ -57,8 +57,9 @@ function listen() {
   };
   source.onerror = () => {
     lose();
-    // The browser comes back by itself, unless it was refused.
+    // The browser comes back by itself, unless it was refused: then who asks again hears why.
     if (source.readyState !== EventSource.CLOSED) return;
+    look([EVERYTHING]);
     againTimer = setTimeout(listen, pauseSeconds * 1000);
     pauseSeconds = Math.min(pauseSeconds * 2, SECONDS.most);
   };
@@ -115,11 +116,25 @@ function isTouched(field) {
   return field.value !== field.defaultValue;
 }
 
-// What somebody has typed, chosen or opened stays as they left it.
-Object.assign(Idiomorph.defaults, { ignoreActiveValue: true });
+// Who stands on what is gone keeps their place: it is shut when they move on.
+function shutLater(field) {
+  if (field.type === "radio") field.checked = false;
+  field.addEventListener("blur", () => { field.disabled = true; }, { once: true });
+}
+
+// What somebody has typed, chosen or opened stays as they left it, unless it cannot be had any more.
 Object.assign(Idiomorph.defaults.callbacks, {
-  beforeNodeMorphed: (old) => !(isField(old) && isTouched(old)) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
-  beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement),
+  beforeNodeMorphed: (old, fresh) =>
+    !(isField(old) && isTouched(old) && !fresh.disabled) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
+  beforeAttributeUpdated: (name, node, change) => {
+    if (name === "open") return !(node instanceof HTMLDetailsElement);
+    if (node !== document.activeElement) return true;
+    if (name === "disabled" && change === "update") {
+      shutLater(node);
+      return false;
+    }
+    return name !== "value";
+  },
 });
 
 listen();
