@@ -108,7 +108,21 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// What has the focus stays where it is in the window, whatever comes or goes above it.
+let held;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const focused = document.activeElement;
+  const stays = event.detail.shouldSwap && "Doorstep-Look" in event.detail.requestConfig.headers && focused !== document.body;
+  held = stays ? { focused, top: focused.getBoundingClientRect().top } : undefined;
+});
+document.addEventListener("htmx:afterSwap", () => {
+  if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
+  held = undefined;
+});
+
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;
+// A form that was refused holds what was typed as if the page had come with it.
+const isRefused = (node) => node instanceof HTMLFormElement && node.querySelector('[aria-invalid="true"]');
 function isTouched(field) {
   if (field.type === "hidden") return false;
   if (field instanceof HTMLSelectElement) return [...field.options].some((one) => one.selected !== one.defaultSelected);
@@ -125,7 +139,7 @@ function shutLater(field) {
 // What somebody has typed, chosen or opened stays as they left it, unless it cannot be had any more.
 Object.assign(Idiomorph.defaults.callbacks, {
   beforeNodeMorphed: (old, fresh) =>
-    !(isField(old) && isTouched(old) && !fresh.disabled) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
+    !(isField(old) && isTouched(old) && !fresh.disabled) && !isRefused(old) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
   beforeAttributeUpdated: (name, node, change) => {
     if (name === "open") return !(node instanceof HTMLDetailsElement);
     if (node !== document.activeElement) return true;
