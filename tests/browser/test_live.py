@@ -47,7 +47,7 @@ PLACE = """async () => {
   return {
     here: window.here,
     focus: focused.name || focused.id,
-    top: Math.round(focused.getBoundingClientRect().top),
+    top: focused.getBoundingClientRect().top,
     text: focused.value,
     caret: focused.selectionStart,
   };
@@ -96,6 +96,12 @@ def open_listening(visitor, address):
     with visitor.page.expect_response(lambda response: "/live" in response.url):
         visitor.open(address)
     visitor.page.evaluate(MARK)
+
+
+def is_where_it_was(visitor, before):
+    """A pixel is not a jump: the browser scrolls by whole ones."""
+    now = visitor.page.evaluate(PLACE)
+    return abs(now.pop("top") - before["top"]) < 2 and now == {name: before[name] for name in now}
 
 
 # -- What moves -------------------------------------------------------------------------------
@@ -176,7 +182,7 @@ def test_the_chosen_slot_that_somebody_else_takes_is_let_go_and_said(come):
     expect(chosen).to_be_disabled()
     expect(chosen).not_to_be_checked()
     expect(summary).to_contain_text("Choose a time")
-    assert here.page.evaluate(PLACE) == before
+    assert is_where_it_was(here, before)
     here.look()
 
     request_slot(there, HALF_PAST_FOUR, "second")
@@ -215,7 +221,7 @@ def test_what_is_typed_and_where_stays_when_parts_are_swapped(come):
     before = professional.page.evaluate(PLACE)
     request_slot(customer, NINE, "first")
     expect(professional.page.locator("article")).to_have_count(2, timeout=PATIENCE)
-    assert professional.page.evaluate(PLACE) == before
+    assert is_where_it_was(professional, before)
     professional.press("Decline the request")
     assert "You declined the request." in professional.text()
 
