@@ -4,6 +4,7 @@ import functools
 import sqlite3
 import threading
 from collections import namedtuple
+from weakref import WeakKeyDictionary
 
 from flask import current_app
 from flask_babel import Babel
@@ -126,23 +127,21 @@ def takes_up_to(megabytes: int):
 def unless_written(read):
     """A function that reads rows, which answers the same ones again until somebody has committed something.
 
-    SQLite tells at next to no cost whether the others have; other databases are read each time.
+    SQLite tells at next to no cost whether anybody has; other databases are read each time. Call it
+    before anything else is read, for what a transaction sees stays as it was.
     """
+    known = WeakKeyDictionary()
 
     @functools.wraps(read)
     def answer():
-        if db.engine.dialect.name != "sqlite":
+        engine = db.engine
+        if engine.dialect.name != "sqlite":
             return read()
-        connection = db.engine.raw_connection()
-        try:
-            known = connection.info
-            version = known.get("commits", 0), *connection.execute("PRAGMA data_version").fetchone()
-        finally:
-            connection.close()
-        seen, rows = known.get(read, (None, None))
+        version = _version_of_sqlite(engine)
+        seen, rows = known.get(engine, (None, None))
         if seen != version:
             rows = read()
-            known[read] = version, rows
+            known[engine] = version, rows
         return rows
 
     return answer
@@ -244,10 +243,24 @@ def _begin_sqlite(connection):
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-@event.listens_for(Engine, "commit")
-def _count_commits(connection):
-    # What a connection has written itself, its version of the data does not tell.
-    connection.info["commits"] = connection.info.get("commits", 0) + 1
+# One connection for each database, which only looks: those of the pool do not hear of what they
+# have written themselves, and many threads that ask at once would wait for each other.
+_watchers = WeakKeyDictionary()
+_watching = threading.Lock()
+
+
+def _version_of_sqlite(engine):
+    with _watching:
+        if engine not in _watchers:
+            _watchers[engine] = engine.raw_connection()
+            _watchers[engine].detach()
+        return _watchers[engine].execute("PRAGMA data_version").fetchone()
+
+
+@event.listens_for(Engine, "engine_disposed")
+def _look_no_more(engine):
+    if watcher := _watchers.pop(engine, None):
+        watcher.close()
 
 
 @event.listens_for(Engine, "checkin")
