@@ -57,8 +57,9 @@ function listen() {
   };
   source.onerror = () => {
     lose();
-    // The browser comes back by itself, unless it was refused.
+    // The browser comes back by itself, unless it was refused: then who asks again hears why.
     if (source.readyState !== EventSource.CLOSED) return;
+    look([EVERYTHING]);
     againTimer = setTimeout(listen, pauseSeconds * 1000);
     pauseSeconds = Math.min(pauseSeconds * 2, SECONDS.most);
   };
@@ -107,7 +108,21 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// What has the focus stays where it is in the window, whatever comes or goes above it.
+let held;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const focused = document.activeElement;
+  const stays = event.detail.shouldSwap && "Doorstep-Look" in event.detail.requestConfig.headers && focused !== document.body;
+  held = stays ? { focused, top: focused.getBoundingClientRect().top } : undefined;
+});
+document.addEventListener("htmx:afterSwap", () => {
+  if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
+  held = undefined;
+});
+
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;
+// A form that was refused holds what was typed as if the page had come with it.
+const isRefused = (node) => node instanceof HTMLFormElement && node.querySelector('[aria-invalid="true"]');
 function isTouched(field) {
   if (field.type === "hidden") return false;
   if (field instanceof HTMLSelectElement) return [...field.options].some((one) => one.selected !== one.defaultSelected);
@@ -115,11 +130,25 @@ function isTouched(field) {
   return field.value !== field.defaultValue;
 }
 
-// What somebody has typed, chosen or opened stays as they left it.
-Object.assign(Idiomorph.defaults, { ignoreActiveValue: true });
+// Who stands on what is gone keeps their place: it is shut when they move on.
+function shutLater(field) {
+  if (field.type === "radio") field.checked = false;
+  field.addEventListener("blur", () => { field.disabled = true; }, { once: true });
+}
+
+// What somebody has typed, chosen or opened stays as they left it, unless it cannot be had any more.
 Object.assign(Idiomorph.defaults.callbacks, {
-  beforeNodeMorphed: (old) => !(isField(old) && isTouched(old)) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
-  beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement),
+  beforeNodeMorphed: (old, fresh) =>
+    !(isField(old) && isTouched(old) && !fresh.disabled) && !isRefused(old) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
+  beforeAttributeUpdated: (name, node, change) => {
+    if (name === "open") return !(node instanceof HTMLDetailsElement);
+    if (node !== document.activeElement) return true;
+    if (name === "disabled" && change === "update") {
+      shutLater(node);
+      return false;
+    }
+    return name !== "value";
+  },
 });
 
 listen();
