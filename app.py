@@ -66,6 +66,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_people",
         "professional_proposals",
         "professional_series",
+        "professional_tracking",
     }
 )
 CONTENT_SECURITY_POLICY = (
@@ -270,12 +271,14 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
         audit.came_from.set(request.remote_addr or "")
 
     of_pages = _headers(settings)
+    on_request = _on_request(settings)
     # What the API answers is no page, wherever it is opened.
     of_calls = NO_PAGE | {name: value for name, value in of_pages.items() if name == "Strict-Transport-Security"}
 
     @app.after_request
     def add_headers(response):
-        for name, value in (of_calls if api.is_called() else of_pages).items():
+        more = {name: value for need in g.get("needs", ()) for name, value in on_request[need].items()}
+        for name, value in (of_calls if api.is_called() else of_pages | more).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.
@@ -287,6 +290,13 @@ def _headers(settings: config.Settings) -> dict[str, str]:
     """What every answer carries, a static file's too."""
     secure = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if settings.production else {}
     return HEADERS | secure
+
+
+def _on_request(settings: config.Settings) -> dict[str, dict[str, str]]:
+    """What only those pages carry that say so in `g.needs`."""
+    permissions = HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")
+    policy = CONTENT_SECURITY_POLICY.replace("img-src", f"img-src {settings.map_tiles_origin}")
+    return {"position": {"Permissions-Policy": permissions}, "map": {"Content-Security-Policy": policy}}
 
 
 def _register_error_pages(app: Flask) -> None:
