@@ -54,7 +54,8 @@ def tiles():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Tiles)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    # Not by its number, as which the site is known: a host of its own gets no cookie.
+    yield f"http://localhost:{server.server_port}", asked
     server.shutdown()
     server.server_close()
 
