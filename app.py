@@ -66,6 +66,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_people",
         "professional_proposals",
         "professional_series",
+        "professional_tracking",
     }
 )
 CONTENT_SECURITY_POLICY = (
@@ -277,11 +278,12 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
     def note_where_from():
         audit.came_from.set(request.remote_addr or "")
 
-    headers = _headers(settings)
+    headers, on_request = _headers(settings), _on_request(settings)
 
     @app.after_request
     def add_headers(response):
-        for name, value in headers.items():
+        more = {name: value for need in g.get("needs", ()) for name, value in on_request[need].items()}
+        for name, value in (headers | more).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.
@@ -292,6 +294,13 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
 def _headers(settings: config.Settings) -> dict[str, str]:
     """What every answer carries, a static file's too."""
     return HEADERS | (SECURE_ONLY if settings.production else {})
+
+
+def _on_request(settings: config.Settings) -> dict[str, dict[str, str]]:
+    """What only those pages carry that say so in `g.needs`."""
+    permissions = HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")
+    policy = CONTENT_SECURITY_POLICY.replace("img-src", f"img-src {settings.map_tiles_origin}")
+    return {"position": {"Permissions-Policy": permissions}, "map": {"Content-Security-Policy": policy}}
 
 
 def _register_error_pages(app: Flask) -> None:
