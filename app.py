@@ -66,6 +66,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_people",
         "professional_proposals",
         "professional_series",
+        "professional_tracking",
     }
 )
 CONTENT_SECURITY_POLICY = (
@@ -81,10 +82,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-NO_PAGE = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
+SECURE_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 class RowNumber(IntegerConverter):
@@ -115,6 +113,20 @@ class Month(BaseConverter):
         return f"{value:%Y-%m}"
 
 
+class Site(Flask):
+    """A site whose calls go past all that looks at pages: forms, cookies, and who is logged in."""
+
+    def preprocess_request(self):
+        return api.before() if api.is_called() else super().preprocess_request()
+
+    def process_response(self, response):
+        return api.after(response) if api.is_called() else super().process_response(response)
+
+    def ensure_sync(self, func):
+        """There are only ordinary functions here, and Flask would look at each at every request."""
+        return func
+
+
 class UnsafeDeployment(RuntimeError):
     """The site must not start in production like this; the message names each fault."""
 
@@ -122,7 +134,7 @@ class UnsafeDeployment(RuntimeError):
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The WSGI application. Raises UnsafeDeployment when production settings are unsafe."""
     settings = settings or config.load()
-    app = Flask("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
+    app = Site("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
     app.config.from_mapping(_flask_config(settings))
     app.url_map.converters["int"] = RowNumber
     app.url_map.converters["month"] = Month
@@ -200,7 +212,7 @@ def _flask_config(settings: config.Settings) -> dict:
 def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
-    api.init_app(app)
+    api.init_app(app, SECURE_ONLY if app.config["SETTINGS"].production else {})
     app.before_request(_take_in_the_body)
     _take_turns(app)
     app.before_request(_begin_for_writing)
@@ -218,11 +230,8 @@ def _init_extensions(app: Flask) -> None:
 def _take_in_the_body() -> None:
     """Have all of a form before anything is locked: who sends slowly keeps nobody else waiting.
 
-    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused. The API
-    has rules of its own for what it takes.
+    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused.
     """
-    if api.is_called():
-        return
     if request.is_json:
         abort(415)
     view = current_app.view_functions.get(request.endpoint)
@@ -269,13 +278,12 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
     def note_where_from():
         audit.came_from.set(request.remote_addr or "")
 
-    of_pages = _headers(settings)
-    # What the API answers is no page, wherever it is opened.
-    of_calls = NO_PAGE | {name: value for name, value in of_pages.items() if name == "Strict-Transport-Security"}
+    headers, on_request = _headers(settings), _on_request(settings)
 
     @app.after_request
     def add_headers(response):
-        for name, value in (of_calls if api.is_called() else of_pages).items():
+        more = {name: value for need in g.get("needs", ()) for name, value in on_request[need].items()}
+        for name, value in (headers | more).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.
@@ -285,8 +293,14 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
 
 def _headers(settings: config.Settings) -> dict[str, str]:
     """What every answer carries, a static file's too."""
-    secure = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if settings.production else {}
-    return HEADERS | secure
+    return HEADERS | (SECURE_ONLY if settings.production else {})
+
+
+def _on_request(settings: config.Settings) -> dict[str, dict[str, str]]:
+    """What only those pages carry that say so in `g.needs`."""
+    permissions = HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")
+    policy = CONTENT_SECURITY_POLICY.replace("img-src", f"img-src {settings.map_tiles_origin}")
+    return {"position": {"Permissions-Policy": permissions}, "map": {"Content-Security-Policy": policy}}
 
 
 def _register_error_pages(app: Flask) -> None:

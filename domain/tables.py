@@ -46,13 +46,14 @@ SHOWN = {
     "stored_files": "id owner_id kind content_type size created_at",
     "tallies": "name value",
     "time_off": "id professional_id starts_at ends_at note calendar_id",
+    "trips": "id area hour km minutes day",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
     " blocked_reason active confirmed_at",
     "waits": "id customer_id professional_id service_id address_id day status created_at starts_at held_until",
     "webhooks": "id url verbs created_by_id created_at paused_at removed_at",
     "working_hours": "id professional_id weekday starts_minute ends_minute",
 }
-# Secrets: what opens an account, a door or a chat, and the texts of messages, some of which do.
+# Secrets: what opens an account, a door or a chat, the texts of messages, some of which do, and where somebody is.
 WITHHELD = {
     "api_keys": "hash",
     "api_results": "caller key fingerprint sealed created_at",
@@ -62,6 +63,7 @@ WITHHELD = {
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
     "outbox": "data lease body",
     "outside_calendars": "url lease",
+    "positions": "booking_id since lat lon accuracy at set_off_at set_off_km",
     "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
     " mf_recovery_codes",
     "webhooks": "secret",

@@ -35,6 +35,7 @@ LAYERS = (
 SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
+    ("models_live", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_integrations", "forms"),
 }
@@ -83,6 +84,7 @@ GATED_BLUEPRINTS = {
     "professional_proposals",
     "professional_reports",
     "professional_series",
+    "professional_tracking",
 }
 
 INLINE = (

@@ -67,6 +67,7 @@ PAGES = {
         "/blocked",
         "/professionals/{professional}",
         "/bookings/{absent}/no-show",
+        "/bookings/{on_the_way}",
         "/bookings/{completed}/dispute",
     ),
     "professional": (
@@ -91,6 +92,7 @@ PAGES = {
         "/professional/jobs/{absent}",
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
+        "/professional/jobs/{on_the_way}",
         "/professional/scorecard/appeal",
     ),
     "admin": (
@@ -149,6 +151,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "closed": factories.booking(customer, professional, status=Status.CLOSED),
         "offered": factories.booking(customer, None, starts_at=factories.at(15, days=2)),
         "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
+        "on_the_way": factories.booking(customer, professional, starts_at=factories.at(14), status=Status.EN_ROUTE),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
     }
