@@ -315,12 +315,13 @@ PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
 PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
 # A job that was taken away is not theirs to look into any more.
 GONE = "taken_away"
+MESSAGE = "message"
 
 
 @bp.get("/notifications", endpoint="notifications")
 def notifications_list():
     page = notifications.page_for(current_user, request.args.get("after"))
-    return render_template("account/notifications.html", page=page, pages=PAGES, gone=GONE)
+    return render_template("account/notifications.html", page=page, pages=PAGES, gone=GONE, message=MESSAGE)
 
 
 @bp.get("/notifications/bell")
@@ -339,6 +340,8 @@ def read_notification(notification_id):
         raise NotFound(_("There is no such notification."))
     notifications.read(notification)
     db.session.commit()
+    if notification.kind == MESSAGE:
+        return redirect(url_for("conversations.show", booking_id=notification.booking_id, _anchor="write"))
     if notification.booking_id is None or notification.kind == GONE:
         return redirect(url_for(PAGES.get(notification.kind, "account.notifications")))
     return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))

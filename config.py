@@ -53,6 +53,7 @@ class BookingPolicy:
     answer_dispute_hours: int = 48
     resolve_dispute_days: int = 7
     hold_minutes: int = 15
+    chat_days: int = 7
     series_days: int = 180
     prior_weight: int = 5
     scorecard_days: int = 30
@@ -106,6 +107,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     scheduler: str
     live_streams: int
+    mask_contacts: bool
     reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -171,6 +173,7 @@ def load(environ=None) -> Settings:
         cors_origins=_origins(env),
         scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
         live_streams=_integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
+        mask_contacts=_flag(env, "MASK_CONTACTS", False),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
