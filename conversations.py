@@ -71,7 +71,7 @@ def send(booking_id):
             db.session.commit()
             return _done(booking_id)
         booking = conversations.get(booking_id, current_user)
-    return _page(booking, form)
+    return _page(booking, form), status_of(form)
 
 
 @bp.post("/conversations/<int:booking_id>/seen")
@@ -89,15 +89,15 @@ def seen(booking_id):
 @limiter.limit("30 per minute", key_func=_of_the_person)
 def typing(booking_id):
     """Nothing is written, so nobody waits for it."""
-    conversations.type_(conversations.get(booking_id, current_user), current_user)
+    conversations.typing(conversations.get(booking_id, current_user), current_user)
     db.session.commit()
     return "", 204
 
 
-@bp.route("/conversations/<int:booking_id>/messages/<int:message_id>/report", methods=["GET", "POST"])
-def report(booking_id, message_id):
+@bp.route("/conversations/<int:booking_id>/messages/<int:said_id>/report", methods=["GET", "POST"])
+def report(booking_id, said_id):
     booking = conversations.get(booking_id, current_user)
-    message = conversations.message(booking, message_id)
+    message = conversations.message(booking, said_id)
     form = ReasonForm()
     if form.validate_on_submit():
         with refusals(form):
@@ -118,19 +118,17 @@ def _page(booking, form=None):
     form = form or MessageForm(formdata=None)
     form.key.data = form.key.data or secrets.token_urlsafe(24)
     form.seen.data = max((one.id for one in messages if one.sender_id != current_user.id), default=None)
-    closes = conversations.closes_at(booking)
-    page = render_template(
+    return render_template(
         "conversation/show.html",
         booking=booking,
         messages=messages,
         older=older,
         before=before,
         sides=conversations.sides(booking, current_user),
-        closes=closes,
+        closes=conversations.closes_at(booking),
         form=form,
         back=url_for(BOOKING_PAGES[current_user.role], booking_id=booking.id),
     )
-    return page, status_of(form)
 
 
 def _done(booking_id):

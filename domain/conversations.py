@@ -177,7 +177,7 @@ def seen(booking: Booking, by: User, upto: int, *, read: bool) -> None:
     news.tell([other_side(booking, by)], news.talk(booking.id))
 
 
-def type_(booking: Booking, by: User) -> None:
+def typing(booking: Booking, by: User) -> None:
     """Let the other side know, if they look, that something is being written."""
     check_open(booking)
     news.tell([other_side(booking, by)], news.typing(booking.id))
