@@ -114,7 +114,7 @@ def report(booking_id, said_id):
 
 def _page(booking, form=None):
     before = request.args.get("before", type=row_id)
-    messages, older = conversations.newest(booking, before)
+    messages, older = conversations.latest(booking, before)
     form = form or MessageForm(formdata=None)
     form.key.data = form.key.data or secrets.token_urlsafe(24)
     form.seen.data = max((one.id for one in messages if one.sender_id != current_user.id), default=None)

@@ -298,15 +298,21 @@ def _looks_again() -> bool:
 
 def _bell() -> notifications.Bell:
     if "bell" not in g:
-        g.bell = notifications.bell_of(current_user.id) if current_user.is_authenticated else notifications.QUIET
+        _count_for_the_reader()
     return g.bell
 
 
 def _unread_talks() -> dict[int, int]:
     """How many messages of which bookings the reader has not read."""
     if "unread_talks" not in g:
-        g.unread_talks = conversations.unread_of(current_user) if current_user.is_authenticated else {}
+        _count_for_the_reader()
     return g.unread_talks
+
+
+def _count_for_the_reader():
+    g.bell, g.unread_talks = notifications.QUIET, {}
+    if current_user.is_authenticated:
+        g.bell, g.unread_talks = conversations.bell_and_unread_of(current_user)
 
 
 def _waiting_for_admins() -> dict[str, int]:

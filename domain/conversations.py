@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import func, literal_column, or_, select, update
+from sqlalchemy import func, literal, literal_column, or_, select, union_all, update
 from sqlalchemy.orm import joinedload
 
 from domain import bookings, clock, files, news, notifications
@@ -73,7 +73,7 @@ def closes_at(booking: Booking) -> datetime | None:
     return ended + timedelta(days=settings.policy.chat_days)
 
 
-def newest(booking: Booking, before: int | None = None) -> tuple[list[Message], bool]:
+def latest(booking: Booking, before: int | None = None) -> tuple[list[Message], bool]:
     """The newest messages, or those before one, in their order; and whether there are older ones."""
     found = of(booking.id, booking.professional_id).options(joinedload(Message.sender))
     if before is not None:
@@ -119,8 +119,20 @@ def page_of(user: User, after: str | None = None) -> Page:
 
 def unread_of(user: User) -> dict[int, int]:
     """How many messages of which bookings a person has not read, of the latest of them."""
-    mine = _present(select(TalkSide.booking_id, TalkSide.unread)).where(TalkSide.user_id == user.id, _UNREAD)
-    return dict(db.session.execute(mine.order_by(TalkSide.newest_id.desc()).limit(MOST_UNREAD)).all())
+    return dict(db.session.execute(_unread(user)).all())
+
+
+def bell_and_unread_of(user: User) -> tuple[notifications.Bell, dict[int, int]]:
+    """The numbers on the bell, and those of unread_of, in one query: every page shows the first."""
+    # No booking has these ids.
+    unread, newest = 0, -1
+    rows = union_all(
+        select(literal(unread), notifications.UNREAD),
+        select(literal(newest), notifications.NEWEST),
+        select(_unread(user).subquery()),
+    )
+    found = dict(db.session.execute(rows, {"user": user.id}).all())
+    return notifications.Bell(found.pop(unread), found.pop(newest)), found
 
 
 # -- Writing ----------------------------------------------------------------------------------
@@ -205,6 +217,11 @@ def forget(user: User) -> None:
 
 
 # -- Small print ------------------------------------------------------------------------------
+
+
+def _unread(user):
+    mine = _present(select(TalkSide.booking_id, TalkSide.unread)).where(TalkSide.user_id == user.id, _UNREAD)
+    return mine.order_by(TalkSide.newest_id.desc()).limit(MOST_UNREAD)
 
 
 def _present(statement):

@@ -110,7 +110,7 @@ def read(booking: Booking, before: int | None = None) -> Excerpt:
     """The newest of a conversation, or what was before a message, for an admin. Raises NotAllowed."""
     if not may_read(booking):
         raise NotAllowed(_("You can read a conversation once a message of it is reported, or in a dispute."))
-    messages, older = conversations.newest(booking, before)
+    messages, older = conversations.latest(booking, before)
     return Excerpt(messages, older, newer=before is not None)
 
 

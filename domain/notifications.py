@@ -153,10 +153,6 @@ def notify_all(
         outbox.publish(user_ids, kind, cause, booking_id, usual=usual, due_at=due_at, **data)
 
 
-def bell_of(user_id: int) -> Bell:
-    return Bell(*db.session.execute(select(UNREAD, NEWEST), {"user": user_id}).one())
-
-
 def unread_since(user: User, seen: int) -> tuple[list[Notification], int]:
     """A person's unread notifications that are newer than an id, at most so many of the newest, oldest
     first; and how many there are, counted up to 100."""

@@ -107,6 +107,12 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// What could not be asked for, although the line still spoke of it, is asked for again.
+document.addEventListener("htmx:sendError", (event) => {
+  const { target } = event.detail;
+  if (target.dataset.look) setTimeout(() => htmx.trigger(target, "look"), SECONDS.patience * 1000);
+});
+
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;
 function isTouched(field) {
   if (field.type === "hidden") return false;

@@ -41,7 +41,7 @@ def picture():
 
 
 def words(booking, **more):
-    return [message.text for message in conversations.newest(booking, **more)[0]]
+    return [message.text for message in conversations.latest(booking, **more)[0]]
 
 
 def told(kind="message"):
@@ -156,10 +156,10 @@ def test_a_photo_is_seen_by_the_two_alone(booking, customer, professional, other
 def test_long_talks_come_in_parts(booking, customer, say):
     for number in range(35):
         conversations.send(booking, customer, f"{number}")
-    latest, older = conversations.newest(booking)
+    latest, older = conversations.latest(booking)
     assert [one.text for one in latest] == [f"{number}" for number in range(5, 35)]
     assert older
-    earlier, older = conversations.newest(booking, before=latest[0].id)
+    earlier, older = conversations.latest(booking, before=latest[0].id)
     assert [one.text for one in earlier] == [f"{number}" for number in range(5)]
     assert not older
 
