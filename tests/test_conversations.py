@@ -229,7 +229,9 @@ def test_a_message_of_another_conversation_cannot_be_reported(
 def test_an_admin_hides_a_message_from_both(as_, admin, page, customer, professional, report):
     browser = as_(admin)
     assert "Too bossy" in browser.get("/admin/reported-messages").text
-    assert "Come soon" in browser.get(f"/admin/reported-messages/{report.id}").text
+    shown = browser.get(f"/admin/reported-messages/{report.id}").text
+    assert "Come soon" in shown
+    assert f'is-reported" id="message-{report.message_id}"' in shown
     address = f"/admin/reported-messages/{report.id}/hide"
     assert browser.post(address, data={"reason": " "}).status_code == 422
     browser.post(address, data={"reason": "Not polite"})
