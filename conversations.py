@@ -42,7 +42,9 @@ def show(booking_id):
 def new(booking_id):
     """What came after the last message of an open page, with the marks as they are now."""
     booking = conversations.get(booking_id, current_user)
-    messages, more = conversations.since(booking, request.args.get("after", 0, row_id))
+    last = request.args.get("after", 0, row_id)
+    messages, more = conversations.after(booking, last)
+    messages = [*conversations.hidden(booking, last), *messages]
     sides = conversations.sides(booking, current_user)
     return render_template("conversation/messages.html", messages=messages, more=more, sides=sides)
 

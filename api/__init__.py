@@ -79,11 +79,11 @@ def init_app(app: Flask) -> None:
 
 def register(app: Flask) -> None:
     """The calls themselves, and what they say of themselves."""
-    from api import admin, auth, customer, professional, professionals, service_requests, services
+    from api import admin, auth, customer, messages, professional, professionals, service_requests, services
 
     described = Documented(app, spec_kwargs={"info": {"description": docs.INTRODUCTION}})
     docs.describe(described.spec)
-    for module in (auth, services, professionals, service_requests, customer, professional, admin):
+    for module in (auth, services, professionals, service_requests, messages, customer, professional, admin):
         csrf.exempt(module.bp)
         described.register_blueprint(module.bp, url_prefix=PREFIX)
     docs.init_app(app, described)

@@ -82,12 +82,18 @@ def latest(booking: Booking, before: int | None = None) -> tuple[list[Message], 
     return messages[:AT_ONCE][::-1], len(messages) > AT_ONCE
 
 
-def since(booking: Booking, after: int) -> tuple[list[Message], bool]:
-    """What is newer than a message, or hidden meanwhile, in its order; and whether there is still more."""
-    found = of(booking.id, booking.professional_id).where(or_(Message.id > after, Message.hidden_at.is_not(None)))
-    found = found.options(joinedload(Message.sender))
-    messages = db.session.scalars(found.order_by(Message.id).limit(MOST_MISSED + 1)).all()
-    return messages[:MOST_MISSED], len(messages) > MOST_MISSED
+def after(booking: Booking, message_id: int, most: int = MOST_MISSED) -> tuple[list[Message], bool]:
+    """What is newer than a message, in its order; and whether there is still more."""
+    found = of(booking.id, booking.professional_id).options(joinedload(Message.sender))
+    found = found.where(Message.id > message_id).order_by(Message.id)
+    messages = db.session.scalars(found.limit(most + 1)).all()
+    return messages[:most], len(messages) > most
+
+
+def hidden(booking: Booking, upto: int) -> list[Message]:
+    """What a page may still show that was hidden meanwhile."""
+    found = of(booking.id, booking.professional_id).options(joinedload(Message.sender))
+    return list(db.session.scalars(found.where(Message.id <= upto, Message.hidden_at.is_not(None))))
 
 
 def of(booking_id: int, professional_id: int):

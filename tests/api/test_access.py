@@ -56,6 +56,8 @@ TABLE = {
         POST /api/service-requests/<int:booking_id>/review
     """,
     "401 401 404 404 403 in in 403": """
+        GET /api/service-requests/<int:booking_id>/messages
+        POST /api/service-requests/<int:booking_id>/messages
         PUT /api/service-requests/<int:booking_id>/close
     """,
     "401 401 403 404 403 403 in 403": """
@@ -72,6 +74,7 @@ BODIES = {
     "PUT /api/service-requests/<int:booking_id>/reject": {"reason": "Too far."},
     "PUT /api/service-requests/<int:booking_id>/start": {"code": "0000"},
     "POST /api/service-requests/<int:booking_id>/review": {"rating": 5},
+    "POST /api/service-requests/<int:booking_id>/messages": {"text": "Ring twice."},
 }
 
 

@@ -167,18 +167,17 @@ def test_long_talks_come_in_parts(booking, customer, say):
 def test_what_is_new_comes_after_what_one_has(booking, customer, professional, say):
     first, second = say(customer, "one"), say(professional, "two")
     say(customer, "three")
-    assert [one.text for one in conversations.since(booking, first.id)[0]] == ["two", "three"]
+    assert [one.text for one in conversations.after(booking, first.id)[0]] == ["two", "three"]
     message_reports.hide(message_reports.report(first, professional, "Rude"), factories.admin(), "Rude")
-    assert [one.text for one in conversations.since(booking, second.id)[0]] == ["one", "three"]
+    assert conversations.hidden(booking, second.id) == [first]
 
 
-def test_after_a_long_absence_the_rest_is_asked_for(booking, customer, monkeypatch):
-    monkeypatch.setattr(conversations, "MOST_MISSED", 2)
+def test_after_a_long_absence_the_rest_is_asked_for(booking, customer):
     for number in range(3):
         conversations.send(booking, customer, f"{number}")
-    messages, more = conversations.since(booking, 0)
+    messages, more = conversations.after(booking, 0, 2)
     assert ([one.text for one in messages], more) == (["0", "1"], True)
-    messages, more = conversations.since(booking, messages[-1].id)
+    messages, more = conversations.after(booking, messages[-1].id, 2)
     assert ([one.text for one in messages], more) == (["2"], False)
 
 
