@@ -98,7 +98,7 @@ def _whole(booking_id, by):
                 joinedload(Booking.lines),
                 joinedload(Booking.payments),
                 joinedload(Booking.refunds),
-                selectinload(Booking.proposals).joinedload(Proposal.by),
+                joinedload(Booking.proposals).joinedload(Proposal.by),
                 selectinload(Booking.events).joinedload(BookingEvent.actor),
                 joinedload(Booking.dispute).options(
                     joinedload(Dispute.photos).joinedload(DisputePhoto.file), joinedload(Dispute.resolved_by)
