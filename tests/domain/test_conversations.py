@@ -342,7 +342,7 @@ def test_of_who_is_erased_no_word_is_left(request, booking, customer, profession
     users.anonymise(gone, admin, "They asked")
     db.session.commit()
     db.session.expire_all()
-    assert db.session.execute(select(Message.text, Message.file_id, Message.hidden_reason)).all() == [
+    assert db.session.execute(select(Message.text, Message.file_id, Message.hidden_reason).order_by(Message.id)).all() == [
         ("", None, ""),
         ("Well", None, ""),
     ]
