@@ -41,6 +41,22 @@ from routes import register_routes
 
 # Measured with 2 cores: with more, each is slower and all together too.
 AT_ONCE = 4
+# A password takes a third of a second of a core: who sends one waits at the door, and leaves the turns
+# and a core to the pages.
+HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) - 1)
+HASHING_ENDPOINTS = frozenset(
+    {
+        "api_auth.login",
+        "api_auth.register",
+        "auth.signup_customer",
+        "auth.signup_professional",
+        "security.change_password",
+        "security.forgot_password",
+        "security.login",
+        "security.reset_password",
+        "security.verify",
+    }
+)
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -202,6 +218,8 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db)
     api.init_app(app)
     app.before_request(_take_in_the_body)
+    # Before anything is read.
+    live.init_app(app)
     _take_turns(app)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
@@ -212,7 +230,6 @@ def _init_extensions(app: Flask) -> None:
     compress.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
-    live.init_app(app)
 
 
 def _take_in_the_body() -> None:
@@ -237,19 +254,23 @@ def _take_turns(app: Flask) -> None:
     """Few requests are worked on at once, however many threads there are for pages that listen.
 
     Threads that all want the interpreter only get in each other's way. Who sends slowly has not come
-    this far, and who has the turn may wait for the write lock, never the other way round.
+    this far, and who reads slowly has left: a turn ends when the answer is made. Who has a turn may wait
+    for the write lock, never the other way round.
     """
-    turns = BoundedSemaphore(AT_ONCE)
+    turns, hashes = BoundedSemaphore(AT_ONCE), BoundedSemaphore(HASHES_AT_ONCE)
 
     @app.before_request
     def wait():
-        turns.acquire()
-        g.has_turn = True
+        hashing = request.method == "POST" and request.endpoint in HASHING_ENDPOINTS
+        g.turns = []
+        for needed in (hashes, turns) if hashing else (turns,):
+            needed.acquire()
+            g.turns.append(needed)
 
     @app.teardown_request
     def give_back(_error):
-        if g.pop("has_turn", False):
-            turns.release()
+        for turn in g.pop("turns", ()):
+            turn.release()
 
 
 def _begin_for_writing() -> None:

@@ -5,9 +5,12 @@ const { live: address, known: made } = document.body.dataset;
 const line = document.getElementById("live-line");
 const SECONDS = { patience: 3, poll: 15, again: 10, most: 60, asleep: 60 };
 const EVERYTHING = "everything";
+// A browser opens six connections to a site, and pages need some of them: more windows than this poll.
+const LINES = ["line-1", "line-2", "line-3", "line-4"];
 
 let known = made;
 let source;
+let giveBack;
 let pauseSeconds = SECONDS.again;
 let lostTimer;
 let pollTimer;
@@ -31,26 +34,28 @@ function say(text) {
 function lose() {
   lostTimer ??= setTimeout(() => {
     say(line.dataset.lost);
-    pollTimer ??= setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
+    look([EVERYTHING]);
+    pollTimer = setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
   }, SECONDS.patience * 1000);
 }
 
-function found() {
+function stopAsking() {
   clearTimeout(lostTimer);
   clearInterval(pollTimer);
   lostTimer = pollTimer = undefined;
-  pauseSeconds = SECONDS.again;
-  say("");
 }
 
-function listen() {
+function connect() {
   clearTimeout(againTimer);
   source?.close();
-  if (over) return;
   const url = new URL(address, location.href);
   url.searchParams.set("after", known);
   source = new EventSource(url);
-  source.onopen = found;
+  source.onopen = () => {
+    stopAsking();
+    pauseSeconds = SECONDS.again;
+    say("");
+  };
   source.onmessage = (event) => {
     known = event.lastEventId;
     look(event.data.split(" "));
@@ -59,17 +64,38 @@ function listen() {
     lose();
     // The browser comes back by itself, unless it was refused.
     if (source.readyState !== EventSource.CLOSED) return;
-    againTimer = setTimeout(listen, pauseSeconds * 1000);
+    againTimer = setTimeout(connect, pauseSeconds * 1000);
     pauseSeconds = Math.min(pauseSeconds * 2, SECONDS.most);
   };
 }
 
+// Open a line, as soon as this window may have one; until then it is as good as lost.
+function listen() {
+  if (over || document.hidden) return;
+  if (!navigator.locks) connect();
+  else if (!giveBack) wait();
+  else if (source) connect();
+}
+
+function wait() {
+  lose();
+  const waiting = new AbortController();
+  giveBack = () => waiting.abort();
+  LINES.forEach((name) => navigator.locks.request(name, { signal: waiting.signal }, () => {
+    // Perhaps another came first, or the window rests again.
+    if (waiting.signal.aborted) return undefined;
+    waiting.abort();
+    connect();
+    return new Promise((resolve) => { giveBack = resolve; });
+  }).catch(() => {}));
+}
+
 function rest() {
   source?.close();
+  giveBack?.();
+  source = giveBack = undefined;
   clearTimeout(againTimer);
-  clearTimeout(lostTimer);
-  clearInterval(pollTimer);
-  lostTimer = pollTimer = undefined;
+  stopAsking();
 }
 
 // Who was logged out meanwhile is led to the log-in; the page stays as it is and says so.
@@ -79,11 +105,11 @@ function end() {
   say(line.dataset.ended);
 }
 
-// A window in the background gives its line back, of which a browser has only six for a site.
+// A window in the background gives its line back after a while, and one that begins there waits.
 document.addEventListener("visibilitychange", () => {
   clearTimeout(sleepTimer);
   if (document.hidden) sleepTimer = setTimeout(rest, SECONDS.asleep * 1000);
-  else if (source?.readyState === EventSource.CLOSED) listen();
+  else if (!source || source.readyState === EventSource.CLOSED) listen();
 });
 window.addEventListener("pagehide", rest);
 window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
