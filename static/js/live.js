@@ -16,6 +16,7 @@ let lostTimer;
 let pollTimer;
 let againTimer;
 let sleepTimer;
+let retryTimer;
 let over = false;
 
 function look(names) {
@@ -95,6 +96,7 @@ function rest() {
   giveBack?.();
   source = giveBack = undefined;
   clearTimeout(againTimer);
+  clearTimeout(retryTimer);
   stopAsking();
 }
 
@@ -118,8 +120,17 @@ window.addEventListener("online", listen);
 // -- Parts that ask for themselves ------------------------------------------------------------
 
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.detail.triggeringEvent?.type === "look") event.detail.headers["Doorstep-Look"] = "1";
+  if (event.detail.triggeringEvent?.type !== "look") return;
+  event.detail.headers["Doorstep-Look"] = "1";
+  event.detail.timeout = SECONDS.again * 1000;
 });
+// What could not be had just now is asked for again.
+["htmx:sendError", "htmx:timeout", "htmx:responseError"].forEach((name) => document.addEventListener(name, (event) => {
+  const { target, xhr } = event.detail;
+  if (!target.dataset.look || [403, 404].includes(xhr.status) || over) return;
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(() => look([EVERYTHING]), SECONDS.again * 1000);
+}));
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, requestConfig, serverResponse, xhr } = event.detail;
   if (!("Doorstep-Look" in requestConfig.headers)) return;
