@@ -17,8 +17,9 @@ from hub import Full, Hub, Watch
 from models import Role
 from relays import PostgresRelay, RedisRelay
 
-# A client that is gone shows only on a write, and proxies drop what is silent.
+# Proxies drop what is silent, and so do pages: after two pings that did not come they ask for another line.
 SECONDS_BETWEEN_PINGS = 15
+PING = "event: ping\ndata:\n\n"
 # Then the browser comes back and shows anew who it is.
 SECONDS_OF_A_STREAM = 900
 MILLISECONDS_TO_COME_BACK = 1000
@@ -151,4 +152,4 @@ def _frames(line):
     until = time.monotonic() + SECONDS_OF_A_STREAM
     while not line.ended and time.monotonic() < until:
         stamp, names = line.take(SECONDS_BETWEEN_PINGS)
-        yield f"id: {stamp}\ndata: {' '.join(names)}\n\n" if names else ":\n\n"
+        yield f"id: {stamp}\ndata: {' '.join(names)}\n\n" if names else PING

@@ -65,7 +65,7 @@ def listen(port, streams):
                 with socket.create_connection(("127.0.0.1", port)) as teller:
                     began = time.perf_counter()
                     teller.sendall(b"GET /tell HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    times = [moment - began for moment in heard(selector, b"data:", streams)]
+                    times = [moment - began for moment in heard(selector, b"data: ", streams)]
                 print(json.dumps([statistics.median(times), times[-1]]), flush=True)
                 selector.register(sys.stdin, selectors.EVENT_READ)
 

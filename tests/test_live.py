@@ -24,7 +24,7 @@ class Line:
         """What came since the last time."""
         found = []
         for frame in self._frames:
-            if frame == b":\n\n":
+            if frame.decode() == live.PING:
                 break
             found.append(frame.decode())
         return found

@@ -3,7 +3,7 @@
 
 const { live: address, known: made } = document.body.dataset;
 const line = document.getElementById("live-line");
-const SECONDS = { patience: 3, poll: 15, again: 10, most: 60, asleep: 60 };
+const SECONDS = { patience: 3, silence: 40, poll: 15, again: 10, most: 60, asleep: 60 };
 const EVERYTHING = "everything";
 // A browser opens six connections to a site, and pages need some of them: more windows than this poll.
 const LINES = ["line-1", "line-2", "line-3", "line-4"];
@@ -12,6 +12,7 @@ let known = made;
 let source;
 let giveBack;
 let pauseSeconds = SECONDS.again;
+let silenceTimer;
 let lostTimer;
 let pollTimer;
 let againTimer;
@@ -46,18 +47,31 @@ function stopAsking() {
   lostTimer = pollTimer = undefined;
 }
 
+// A line that was cut without a word says nothing any more, not even its pings.
+function hear() {
+  clearTimeout(silenceTimer);
+  silenceTimer = setTimeout(() => {
+    lose();
+    connect();
+  }, SECONDS.silence * 1000);
+}
+
 function connect() {
   clearTimeout(againTimer);
+  clearTimeout(silenceTimer);
   source?.close();
   const url = new URL(address, location.href);
   url.searchParams.set("after", known);
   source = new EventSource(url);
+  source.addEventListener("ping", hear);
   source.onopen = () => {
+    hear();
     stopAsking();
     pauseSeconds = SECONDS.again;
     say("");
   };
   source.onmessage = (event) => {
+    hear();
     known = event.lastEventId;
     look(event.data.split(" "));
   };
@@ -95,8 +109,7 @@ function rest() {
   source?.close();
   giveBack?.();
   source = giveBack = undefined;
-  clearTimeout(againTimer);
-  clearTimeout(retryTimer);
+  [silenceTimer, againTimer, retryTimer].forEach(clearTimeout);
   stopAsking();
 }
 
@@ -116,6 +129,7 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", rest);
 window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 window.addEventListener("online", listen);
+window.addEventListener("offline", lose);
 
 // -- Parts that ask for themselves ------------------------------------------------------------
 
