@@ -65,10 +65,12 @@ WRITING_BLUEPRINTS = frozenset(
         "admin",
         "admin_catalogue",
         "admin_conduct",
+        "admin_conversations",
         "admin_disputes",
         "admin_exports",
         "admin_operations",
         "admin_webhooks",
+        "conversations",
         "customer",
         "customer_changes",
         "customer_people",
@@ -146,7 +148,7 @@ class Site(Flask):
         if not api.is_called():
             return super().preprocess_request()
         api.before()
-        self.take_turn()
+        return self.take_turn()
 
     def take_turn(self):
         hashing = request.method == "POST" and request.endpoint in HASHING_ENDPOINTS

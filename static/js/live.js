@@ -170,6 +170,11 @@ document.addEventListener("htmx:afterSwap", () => {
   if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
   held = undefined;
 });
+// What could not be asked for, although the line still spoke of it, is asked for again.
+document.addEventListener("htmx:sendError", (event) => {
+  const { target } = event.detail;
+  if (target.dataset.look) setTimeout(() => htmx.trigger(target, "look"), SECONDS.patience * 1000);
+});
 
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;
 // A form that was refused holds what was typed as if the page had come with it.
