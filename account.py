@@ -2,6 +2,7 @@
 
 import io
 from functools import wraps
+from itertools import groupby
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, send_file, session, url_for
 from flask_babel import gettext as _
@@ -320,8 +321,10 @@ MESSAGE = "message"
 
 @bp.get("/notifications", endpoint="notifications")
 def notifications_list():
+    """Consecutive ones about one booking stand together."""
     page = notifications.page_for(current_user, request.args.get("after"))
-    return render_template("account/notifications.html", page=page, pages=PAGES, gone=GONE, message=MESSAGE)
+    groups = [list(group) for _about, group in groupby(page.items, key=_about)]
+    return render_template("account/notifications.html", page=page, groups=groups, place_of=_place_of)
 
 
 @bp.get("/notifications/bell")
@@ -329,26 +332,37 @@ def bell():
     """The number on the bell; with `after`, also what is unread and newer than that notification."""
     seen = request.args.get("after", type=int)
     toasts, count = notifications.unread_since(current_user, seen) if seen is not None else ([], 0)
-    return render_template("components/bell.html", toasts=toasts, count=count)
+    return render_template("components/bell.html", toasts=toasts, count=count, place_of=_place_of)
 
 
 @bp.post("/notifications/<int:notification_id>/read")
 def read_notification(notification_id):
-    """Mark one as read and go to the booking, or the page, that it is about."""
+    """Go to the booking, or the page, that it is about; with that it is read."""
     notification = notifications.get(notification_id, current_user)
     if notification is None:
         raise NotFound(_("There is no such notification."))
     notifications.read(notification)
     db.session.commit()
-    if notification.kind == MESSAGE:
-        return redirect(url_for("conversations.show", booking_id=notification.booking_id, _anchor="write"))
-    if notification.booking_id is None or notification.kind == GONE:
-        return redirect(url_for(PAGES.get(notification.kind, "account.notifications")))
-    return redirect(url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id))
+    return redirect(_place_of(notification) or url_for("account.notifications"))
 
 
 @bp.post("/notifications/read")
 def read_all_notifications():
     notifications.read_all(current_user)
     db.session.commit()
-    return redirect(url_for("account.notifications"))
+    return redirect(url_for("account.notifications", after=request.form.get("after")))
+
+
+def _about(notification):
+    """What those have in common that stand together."""
+    return notification.booking_id if notification.kind != GONE and notification.booking_id else -notification.id
+
+
+def _place_of(notification):
+    """The address of what it is about, if there is something to look into."""
+    if notification.kind == MESSAGE:
+        return url_for("conversations.show", booking_id=notification.booking_id, _anchor="write")
+    if notification.booking_id and notification.kind != GONE:
+        return url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id)
+    endpoint = PAGES.get(notification.kind)
+    return endpoint and url_for(endpoint)

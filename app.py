@@ -41,6 +41,22 @@ from routes import register_routes
 
 # Measured with 2 cores: with more, each is slower and all together too.
 AT_ONCE = 4
+# A password takes a third of a second of a core: who sends one waits at the door, and leaves the turns
+# and a core to the pages.
+HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) - 1)
+HASHING_ENDPOINTS = frozenset(
+    {
+        "api_auth.login",
+        "api_auth.register",
+        "auth.signup_customer",
+        "auth.signup_professional",
+        "security.change_password",
+        "security.forgot_password",
+        "security.login",
+        "security.reset_password",
+        "security.verify",
+    }
+)
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -68,6 +84,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_people",
         "professional_proposals",
         "professional_series",
+        "professional_tracking",
     }
 )
 CONTENT_SECURITY_POLICY = (
@@ -83,10 +100,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-NO_PAGE = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
+SECURE_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 class RowNumber(IntegerConverter):
@@ -117,6 +131,40 @@ class Month(BaseConverter):
         return f"{value:%Y-%m}"
 
 
+class Site(Flask):
+    """A site whose calls go past all that looks at pages: forms, cookies, and who is logged in.
+
+    Few requests are worked on at once, however many threads there are for pages that listen: threads
+    that all want the interpreter only get in each other's way. Who sends slowly has not come as far as
+    to a turn, and who reads slowly has left: it ends when the answer is made. Who has a turn may wait
+    for the write lock, never the other way round.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._turns, self._hashes = BoundedSemaphore(AT_ONCE), BoundedSemaphore(HASHES_AT_ONCE)
+
+    def preprocess_request(self):
+        if not api.is_called():
+            return super().preprocess_request()
+        api.before()
+        return self.take_turn()
+
+    def take_turn(self):
+        hashing = request.method == "POST" and request.endpoint in HASHING_ENDPOINTS
+        g.turns = []
+        for needed in (self._hashes, self._turns) if hashing else (self._turns,):
+            needed.acquire()
+            g.turns.append(needed)
+
+    def process_response(self, response):
+        return api.after(response) if api.is_called() else super().process_response(response)
+
+    def ensure_sync(self, func):
+        """There are only ordinary functions here, and Flask would look at each at every request."""
+        return func
+
+
 class UnsafeDeployment(RuntimeError):
     """The site must not start in production like this; the message names each fault."""
 
@@ -124,7 +172,7 @@ class UnsafeDeployment(RuntimeError):
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The WSGI application. Raises UnsafeDeployment when production settings are unsafe."""
     settings = settings or config.load()
-    app = Flask("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
+    app = Site("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
     app.config.from_mapping(_flask_config(settings))
     app.url_map.converters["int"] = RowNumber
     app.url_map.converters["month"] = Month
@@ -202,9 +250,12 @@ def _flask_config(settings: config.Settings) -> dict:
 def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
-    api.init_app(app)
+    api.init_app(app, SECURE_ONLY if app.config["SETTINGS"].production else {})
     app.before_request(_take_in_the_body)
-    _take_turns(app)
+    # Before anything is read.
+    live.init_app(app)
+    app.before_request(app.take_turn)
+    app.teardown_request(_give_turns_back)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
     limiter.init_app(app)
@@ -214,17 +265,13 @@ def _init_extensions(app: Flask) -> None:
     compress.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
-    live.init_app(app)
 
 
 def _take_in_the_body() -> None:
     """Have all of a form before anything is locked: who sends slowly keeps nobody else waiting.
 
-    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused. The API
-    has rules of its own for what it takes.
+    Texts come as texts: a file, or JSON with things in it that no form can hold, is refused.
     """
-    if api.is_called():
-        return
     if request.is_json:
         abort(415)
     view = current_app.view_functions.get(request.endpoint)
@@ -235,23 +282,9 @@ def _take_in_the_body() -> None:
         abort(400)
 
 
-def _take_turns(app: Flask) -> None:
-    """Few requests are worked on at once, however many threads there are for pages that listen.
-
-    Threads that all want the interpreter only get in each other's way. Who sends slowly has not come
-    this far, and who has the turn may wait for the write lock, never the other way round.
-    """
-    turns = BoundedSemaphore(AT_ONCE)
-
-    @app.before_request
-    def wait():
-        turns.acquire()
-        g.has_turn = True
-
-    @app.teardown_request
-    def give_back(_error):
-        if g.pop("has_turn", False):
-            turns.release()
+def _give_turns_back(_error) -> None:
+    for turn in g.pop("turns", ()):
+        turn.release()
 
 
 def _begin_for_writing() -> None:
@@ -271,13 +304,12 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
     def note_where_from():
         audit.came_from.set(request.remote_addr or "")
 
-    of_pages = _headers(settings)
-    # What the API answers is no page, wherever it is opened.
-    of_calls = NO_PAGE | {name: value for name, value in of_pages.items() if name == "Strict-Transport-Security"}
+    headers, on_request = _headers(settings), _on_request(settings)
 
     @app.after_request
     def add_headers(response):
-        for name, value in (of_calls if api.is_called() else of_pages).items():
+        more = {name: value for need in g.get("needs", ()) for name, value in on_request[need].items()}
+        for name, value in (headers | more).items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
             # What a signed-in person sees must not come back out of a shared browser's history.
@@ -287,8 +319,14 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
 
 def _headers(settings: config.Settings) -> dict[str, str]:
     """What every answer carries, a static file's too."""
-    secure = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if settings.production else {}
-    return HEADERS | secure
+    return HEADERS | (SECURE_ONLY if settings.production else {})
+
+
+def _on_request(settings: config.Settings) -> dict[str, dict[str, str]]:
+    """What only those pages carry that say so in `g.needs`."""
+    permissions = HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")
+    policy = CONTENT_SECURITY_POLICY.replace("img-src", f"img-src {settings.map_tiles_origin}")
+    return {"position": {"Permissions-Policy": permissions}, "map": {"Content-Security-Policy": policy}}
 
 
 def _register_error_pages(app: Flask) -> None:

@@ -16,6 +16,8 @@ MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_ALPHABET = 10
 # The SMS gateways that are known here, by the schemes of their addresses at apprise (see gateways.py).
 SMS_SCHEMES = ("msg91", "twilio", "vonage", "d7sms", "plivo")
+# An address of pictures, whose host can stand in a Content-Security-Policy as it is.
+_TILES = re.compile(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?/[^\s\"'<>]*")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 
@@ -107,6 +109,8 @@ class Settings:
     cors_origins: tuple[str, ...]
     scheduler: str
     live_streams: int
+    map_tiles_url: str
+    map_attribution: str
     mask_contacts: bool
     reminder_hour: int
     trusted_proxies: int
@@ -115,6 +119,11 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def map_tiles_origin(self) -> str:
+        """The host that pages with a map may ask for pictures; empty without one."""
+        return "{0.scheme}://{0.netloc}".format(urlsplit(self.map_tiles_url)) if self.map_tiles_url else ""
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -173,6 +182,8 @@ def load(environ=None) -> Settings:
         cors_origins=_origins(env),
         scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
         live_streams=_integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
+        map_tiles_url=_tiles_url(env),
+        map_attribution=_attribution(env),
         mask_contacts=_flag(env, "MASK_CONTACTS", False),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
@@ -191,6 +202,8 @@ def faults(settings: Settings) -> list[str]:
     site = urlsplit(settings.site_url)
     if site.scheme != "https" or not site.hostname:
         found.append("SITE_URL is not https: set it to the public https:// address of the site.")
+    if settings.map_tiles_url and not settings.map_tiles_url.startswith("https://"):
+        found.append("MAP_TILES_URL is not https: browsers show no such pictures on an https site.")
     if settings.mail_password and not (settings.mail_use_tls or settings.mail_use_ssl):
         found.append("MAIL_PASSWORD would travel in the clear: set MAIL_USE_TLS or MAIL_USE_SSL.")
     return found
@@ -295,3 +308,18 @@ def _sms_url(env):
     if url.count("{phone}") != 1:
         raise BadSetting("SMS_URL must have {phone} where the number of the person goes.")
     return scheme.lower() + url[len(scheme) :]
+
+
+def _tiles_url(env):
+    url = env.get("MAP_TILES_URL", "").strip()
+    if url and not (_TILES.fullmatch(url) and all(url.count(part) == 1 for part in ("{z}", "{x}", "{y}"))):
+        raise BadSetting(f"MAP_TILES_URL must be like https://tiles.example.com/{{z}}/{{x}}/{{y}}.png, not {url!r}.")
+    return url
+
+
+def _attribution(env):
+    """Whoever draws the map wants to be named beside it."""
+    words = env.get("MAP_ATTRIBUTION", "").strip()
+    if env.get("MAP_TILES_URL") and not words:
+        raise BadSetting("MAP_ATTRIBUTION is missing: name those who made the map, as they wish it.")
+    return words

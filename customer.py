@@ -23,9 +23,11 @@ from domain import (
     disputes,
     favourites,
     lookups,
+    presence,
     proposals,
     requests,
     reviews,
+    tracking,
     users,
 )
 from domain.paging import keyset
@@ -297,6 +299,9 @@ def _booking_page(booking_id):
     marks = templating.marks()
     booking = lookups.booking(booking_id, by=current_user)
     actions = bookings.available_actions(booking, current_user)
+    to_come = booking.status in tracking.TO_COME
+    if to_come and settings.map_tiles_url:
+        g.needs = {"map"}
     return render_template(
         "customer/booking.html",
         booking=booking,
@@ -311,6 +316,10 @@ def _booking_page(booking_id):
         in_touch=booking.status in IN_TOUCH,
         absence_fee=bookings.late_fee(booking),
         deadlines=deadlines,
+        whereabouts=tracking.whereabouts(booking, current_user),
+        to_come=to_come,
+        settings=settings,
+        last_active=booking.professional and presence.last_active(booking.professional.user),
         rework_id=disputes.rework_of(booking),
         closes_by=booking.completed_at and booking.completed_at + timedelta(hours=settings.policy.auto_close_hours),
         review_form=ReviewForm(formdata=None) if "review" in actions else None,

@@ -3,13 +3,13 @@
 from flask import Blueprint, g, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from auth import restrict_to
 from domain import places, proposals, schedules
 from domain.errors import NotAllowed
 from extensions import db
-from models import Booking, Professional, Role, Status
+from models import Professional, Role
 
 
 def open_to_professionals(blueprint: Blueprint) -> None:
@@ -21,9 +21,10 @@ def open_to_professionals(blueprint: Blueprint) -> None:
 
 def _load_professional():
     """The professional and how much waits for their answer; who is not approved has one page only."""
-    g.professional, g.waiting = db.session.execute(
-        select(Professional, _count(_requests()) + _count(_other_times())).where(Professional.id == current_user.id)
+    g.professional, waiting = db.session.execute(
+        select(Professional, proposals.waiting_number(current_user)).where(Professional.id == current_user.id)
     ).one()
+    g.nav_counts = {"professional.requests": waiting}
     if g.professional.approved or request.endpoint == "professional.dashboard":
         return None
     if request.method == "GET":
@@ -31,24 +32,9 @@ def _load_professional():
     raise NotAllowed(_("You can do this once your profile is approved."))
 
 
-def _requests():
-    """The requests without those that wait for the customer's answer to another time."""
-    return schedules.waiting(current_user).where(~proposals.is_proposed_by(current_user))
-
-
-def _other_times():
-    """Jobs agreed for which the customer would like another time."""
-    return proposals.to_answer(current_user).where(Booking.status == Status.ACCEPTED)
-
-
-def _count(bookings):
-    return bookings.with_only_columns(func.count()).scalar_subquery()
-
-
 def _navigation():
     return {
         "professional": g.get("professional"),
-        "nav_counts": {"professional.requests": g.get("waiting")},
         "distance_to": _distance_to,
         "whole_days": schedules.whole_days,
     }

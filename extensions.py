@@ -1,7 +1,10 @@
 """The Flask extensions, made here and wired in app.py, and how a transaction begins."""
 
 import functools
+import sqlite3
 import threading
+from collections import namedtuple
+from weakref import WeakKeyDictionary
 
 from flask import current_app
 from flask_babel import Babel
@@ -16,6 +19,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.local import LocalProxy
 
@@ -123,23 +127,21 @@ def takes_up_to(megabytes: int):
 def unless_written(read):
     """A function that reads rows, which answers the same ones again until somebody has committed something.
 
-    SQLite tells at next to no cost whether the others have; other databases are read each time.
+    SQLite tells at next to no cost whether anybody has; other databases are read each time. Call it
+    before anything else is read, for what a transaction sees stays as it was.
     """
+    known = WeakKeyDictionary()
 
     @functools.wraps(read)
     def answer():
-        if db.engine.dialect.name != "sqlite":
+        engine = db.engine
+        if engine.dialect.name != "sqlite":
             return read()
-        connection = db.engine.raw_connection()
-        try:
-            known = connection.info
-            version = known.get("commits", 0), *connection.execute("PRAGMA data_version").fetchone()
-        finally:
-            connection.close()
-        seen, rows = known.get(read, (None, None))
+        version = _version_of_sqlite(engine)
+        seen, rows = known.get(engine, (None, None))
         if seen != version:
             rows = read()
-            known[read] = version, rows
+            known[engine] = version, rows
         return rows
 
     return answer
@@ -148,10 +150,10 @@ def unless_written(read):
 class Prepared:
     """A statement that is compiled once a dialect and given to the driver as it stands.
 
-    Core looks for the compiled form of a statement at each execution, which on the hot way of a
-    request costs more than SQLite needs for the row. Values go in as the columns' types write
-    them; what comes out is as the driver reads it. An INSERT names its columns, and every row all
-    of them: defaults of the models do not apply.
+    Core looks for the compiled form of a statement at each execution and describes each result anew,
+    which on the hot way of a request costs more than SQLite needs for the row. Values go in as the
+    columns' types write them; what comes out is as the driver reads it. An INSERT names its columns,
+    and every row all of them: defaults of the models do not apply.
     """
 
     def __init__(self, statement, *columns: str):
@@ -159,33 +161,54 @@ class Prepared:
         self._columns = columns or None
         self._compiled = {}
 
-    def __call__(self, connection, values: dict | list[dict]):
-        """The result of one execution, or of one for each of several."""
-        sql, bind = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
-        return connection.exec_driver_sql(sql, bind(values) if isinstance(values, dict) else [*map(bind, values)])
+    def __call__(self, connection, values: dict | list[dict]) -> list:
+        """The rows of one execution, or none of one for each of several."""
+        dialect = connection.dialect
+        sql, bind = self._compiled.get(dialect.name) or self._compile(dialect)
+        bound = bind(values) if isinstance(values, dict) else [*map(bind, values)]
+        if dialect.name == "sqlite":
+            return _rows_of_sqlite(connection, sql, bound)
+        result = connection.exec_driver_sql(sql, bound)
+        return result.all() if result.returns_rows else []
 
     def _compile(self, dialect):
         compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
-        fixed, processors = {}, {}
+        fixed, processors = {}, []
         for name, bind in compiled.binds.items():
-            process = bind.type.dialect_impl(dialect).bind_processor(dialect) or _unchanged
-            processors[name] = process
+            process = bind.type.dialect_impl(dialect).bind_processor(dialect)
             if not bind.required:
-                fixed[name] = process(bind.value)
-
-        def by_position(values):
-            return tuple([fixed[name] if name in fixed else process(values[name]) for name, process in ordered])
+                fixed[name] = process(bind.value) if process else bind.value
+            elif process:
+                processors.append((name, process))
 
         def by_name(values):
-            return fixed | {name: process(values[name]) for name, process in processors.items() if name not in fixed}
+            bound = values | fixed
+            for name, process in processors:
+                bound[name] = process(bound[name])
+            return bound
 
-        ordered = [(name, processors[name]) for name in compiled.positiontup or ()]
+        def by_position(values):
+            return tuple(map(by_name(values).__getitem__, compiled.positiontup))
+
         self._compiled[dialect.name] = str(compiled), by_position if compiled.positional else by_name
         return self._compiled[dialect.name]
 
 
-def _unchanged(value):
-    return value
+def _rows_of_sqlite(connection, sql, bound):
+    cursor, many = connection.connection.dbapi_connection.cursor(), isinstance(bound, list)
+    # Who counts the statements hears of this one too.
+    for hear in connection.dispatch.before_cursor_execute:
+        hear(connection, cursor, sql, bound, None, many)
+    try:
+        (cursor.executemany if many else cursor.execute)(sql, bound)
+        return [*map(_row(cursor.description)._make, cursor.fetchall())] if cursor.description else []
+    except sqlite3.Error as fault:
+        raise DBAPIError.instance(sql, None, fault, sqlite3.Error, hide_parameters=True) from fault
+
+
+@functools.cache
+def _row(description):
+    return namedtuple("Row", [name for name, *_rest in description], rename=True)
 
 
 # One writer at a time per process: SQLite allows only one anyway, and waiting on a lock of
@@ -220,10 +243,24 @@ def _begin_sqlite(connection):
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-@event.listens_for(Engine, "commit")
-def _count_commits(connection):
-    # What a connection has written itself, its version of the data does not tell.
-    connection.info["commits"] = connection.info.get("commits", 0) + 1
+# One connection for each database, which only looks: those of the pool do not hear of what they
+# have written themselves, and many threads that ask at once would wait for each other.
+_watchers = WeakKeyDictionary()
+_watching = threading.Lock()
+
+
+def _version_of_sqlite(engine):
+    with _watching:
+        if engine not in _watchers:
+            _watchers[engine] = engine.raw_connection()
+            _watchers[engine].detach()
+        return _watchers[engine].execute("PRAGMA data_version").fetchone()
+
+
+@event.listens_for(Engine, "engine_disposed")
+def _look_no_more(engine):
+    if watcher := _watchers.pop(engine, None):
+        watcher.close()
 
 
 @event.listens_for(Engine, "checkin")

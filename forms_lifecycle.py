@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import MultipleFileField
-from wtforms import DateField, HiddenField, SelectChoice, SelectField, TextAreaField
+from wtforms import DateField, FloatField, HiddenField, SelectChoice, SelectField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from fields import IdField, IdsField, MomentField, MomentsField, MoneyField, WholeNumberField
@@ -64,6 +64,14 @@ class SickDaysForm(Form):
 
 class SickDayForm(Form):
     day = DateField(_l("Day"), [InputRequired(_l("Choose a day."))])
+
+
+class PositionForm(Form):
+    """What a phone says of where it is; a script sends it, and nobody reads what is wrong with it."""
+
+    lat = FloatField(validators=[InputRequired()])
+    lon = FloatField(validators=[InputRequired()])
+    accuracy = FloatField(validators=[InputRequired()])
 
 
 class WaitForm(Form):

@@ -9,7 +9,20 @@ from sqlalchemy import text
 
 import ics
 import templating
-from domain import availability, catalogue, channels, clock, feeds, files, places, professionals, reviews, search, users
+from domain import (
+    availability,
+    catalogue,
+    channels,
+    clock,
+    feeds,
+    files,
+    places,
+    presence,
+    professionals,
+    reviews,
+    search,
+    users,
+)
 from extensions import begin_write, csrf, db, limiter, settings
 
 bp = Blueprint("public", __name__)
@@ -75,6 +88,7 @@ def professional(professional_id):
         "public/professional.html",
         marks=marks,
         reviews=reviews.of_professional(person.id, request.args.get("after")),
+        last_active=presence.last_active(person.user),
         languages_spoken=[professionals.LANGUAGES.get(code, code) for code in person.languages],
         **_slots(person),
     )
@@ -236,6 +250,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_proposals
     import service_professional_reports
     import service_professional_series
+    import service_professional_tracking
 
     modules = (
         account,
@@ -266,6 +281,7 @@ def register_routes(app: Flask) -> None:
         service_professional_proposals,
         service_professional_reports,
         service_professional_series,
+        service_professional_tracking,
     )
     for blueprint in (bp, *(module.bp for module in modules)):
         app.register_blueprint(blueprint)

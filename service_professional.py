@@ -17,11 +17,13 @@ from domain import (
     disputes,
     earnings,
     lookups,
+    presence,
     professionals,
     proposals,
     reviews,
     schedules,
     scorecards,
+    tracking,
 )
 from domain.errors import NotFound
 from domain.paging import keyset
@@ -316,6 +318,9 @@ def _job_page(booking_id, **submitted):
     booking = lookups.booking(booking_id, by=current_user)
     blank = {"decline": DeclineForm, "cancel": CancelJobForm, "start": StartForm, "payment": PaymentForm}
     mine = booking.professional_id == current_user.id
+    may_share = mine and booking.status in tracking.TO_COME
+    if may_share:
+        g.needs = {"position"}
     return render_template(
         "service_professional/job.html",
         booking=booking,
@@ -326,6 +331,9 @@ def _job_page(booking_id, **submitted):
         agreed=mine and booking.status in schedules.AGREED,
         actions=bookings.available_actions(booking, current_user),
         deadlines=deadlines,
+        may_share=may_share,
+        sharing_since=tracking.sharing_since(booking, current_user),
+        last_active=presence.last_active(booking.customer),
         openings=deadlines.openings(booking),
         rework_id=disputes.rework_of(booking),
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},

@@ -2,26 +2,16 @@
 
 from datetime import date
 
-from flask import Blueprint, g, render_template
+from flask import Blueprint, render_template
 from flask_login import current_user
-from sqlalchemy import func
 
 import monthly
 from auth import restrict_to
-from domain import activity, schedules
-from extensions import db
+from domain import activity
 from models import Role
 
 bp = Blueprint("professional_reports", __name__)
 restrict_to(bp, Role.PROFESSIONAL)
-
-
-@bp.context_processor
-def navigation():
-    """How many requests wait, for the place of the requests in the navigation."""
-    if "waiting" not in g:
-        g.waiting = db.session.scalar(schedules.waiting(current_user).with_only_columns(func.count()))
-    return {"nav_counts": {"professional.requests": g.waiting}}
 
 
 @bp.get("/professional/statements")

@@ -79,7 +79,7 @@ def init_app(app: Flask) -> None:
         bell=LocalProxy(_bell),
         unread_talks=LocalProxy(_unread_talks),
         looks_again=LocalProxy(_looks_again),
-        waiting_for_admins=LocalProxy(_waiting_for_admins),
+        nav_counts=LocalProxy(_nav_counts),
         get_locale=get_locale,
         ngettext=ngettext,
     )
@@ -302,6 +302,18 @@ def _bell() -> notifications.Bell:
     return g.bell
 
 
+def _nav_counts() -> dict[str, int]:
+    """The numbers in somebody's navigation, by the endpoint of the list that they lead to."""
+    if "nav_counts" not in g:
+        g.nav_counts = {}
+        if current_user.role is Role.ADMIN:
+            lists = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals", "admin_conversations.reported")
+            g.nav_counts = dict(zip(lists, reports.to_decide(), strict=True))
+        elif current_user.is_professional:
+            g.nav_counts = {"professional.requests": proposals.waiting_for(current_user)}
+    return g.nav_counts
+
+
 def _unread_talks() -> dict[int, int]:
     """How many messages of which bookings the reader has not read."""
     if "unread_talks" not in g:
@@ -313,14 +325,6 @@ def _count_for_the_reader():
     g.bell, g.unread_talks = notifications.QUIET, {}
     if current_user.is_authenticated:
         g.bell, g.unread_talks = conversations.bell_and_unread_of(current_user)
-
-
-def _waiting_for_admins() -> dict[str, int]:
-    """The numbers in an admin's navigation, by the endpoint of the list that they lead to."""
-    if "waiting_for_admins" not in g:
-        lists = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals", "admin_conversations.reported")
-        g.waiting_for_admins = dict(zip(lists, reports.to_decide(), strict=True))
-    return g.waiting_for_admins
 
 
 def _local_date(value: datetime | date) -> date:

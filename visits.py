@@ -16,7 +16,7 @@ PATIENCE_MILLISECONDS = 200
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(_note)
+    app.after_request(note)
 
 
 def note_later(statement: Update) -> None:
@@ -24,7 +24,8 @@ def note_later(statement: Update) -> None:
     g.setdefault("to_note", []).append(statement)
 
 
-def _note(response: Response) -> Response:
+def note(response: Response) -> Response:
+    """Note who asked, once their answer has been sent."""
     _note_visit()
     statements = g.pop("to_note", [])
     if statements:

@@ -188,7 +188,7 @@ def _packed(content):
     """As most clients take it; a smaller answer than this would not get smaller."""
     if request.accept_encodings["gzip"]:
         content = gzip.compress(content, mtime=0)
-        return content, {"Content-Encoding": "gzip", "ETag": f'"{_digest(content)}"'}
+        return content, {"Content-Encoding": "gzip", "Vary": "Accept-Encoding", "ETag": f'"{_digest(content)}"'}
     return content, {"ETag": f'"{_digest(content)}"'}
 
 

@@ -30,14 +30,13 @@ def count() -> None:
         raise TooManyRequests(retry_after=max(1, g.rate[2] - int(time.time())))
 
 
-def show(response: Response) -> Response:
+def show(response: Response) -> None:
     """Tell what is left of the tighter of the two."""
     if "rate" in g:
         left, amount, ends = g.rate
         response.headers["X-RateLimit-Limit"] = str(amount)
         response.headers["X-RateLimit-Remaining"] = str(max(0, left))
         response.headers["X-RateLimit-Reset"] = str(ends)
-    return response
 
 
 def _counted(limit: RateLimitItem, *names: str) -> tuple[int, int, int]:

@@ -67,7 +67,8 @@ def read(spec: dict) -> Reference:
 def _call(spec, path, method, operation, shared):
     status = next(code for code in operation["responses"] if code.startswith("2"))
     answer = next(iter(operation["responses"][status].get("content", {}).values()), {}).get("example")
-    parameters = [_field(one["name"], one["in"], one["schema"], one) for one in [*shared, *operation["parameters"]]]
+    taken = [*shared, *operation.get("parameters", ())]
+    parameters = [_field(one["name"], one["in"], one["schema"], one) for one in taken]
     return Call(
         anchor=_anchor("call", operation["operationId"]),
         method=method.upper(),
@@ -138,7 +139,7 @@ def _command(spec, path, method, operation):
     """The call as curl makes it. What is asked in the query is asked where it must be."""
     query = [
         f"{one['name']}={one.get('example', one['schema'].get('example', 1))}"
-        for one in operation["parameters"]
+        for one in operation.get("parameters", ())
         if one["in"] == "query" and one.get("required")
     ]
     address = spec["servers"][0]["url"] + re.sub(r"{\w+}", "42", path)

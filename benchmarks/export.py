@@ -265,7 +265,7 @@ def site_on(path, folder=None):
 
 def settings_of(path, folder):
     """The timetable stays off: it would send all these people their reports."""
-    return settings_for(path, instance=Path(folder), export_dir=Path(folder, "exports"), scheduler="off")
+    return settings_for(path, instance=Path(folder), export_dir=Path(folder, "exports"))
 
 
 def closed(bookings):
@@ -283,7 +283,7 @@ def closed(bookings):
         old.unlink()
     unfinished = path.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
-    app = create_app(settings_for(unfinished, scheduler="off"))
+    app = create_app(settings_for(unfinished))
     with app.app_context():
         flask_migrate.upgrade()
         places.load_directory()

@@ -34,13 +34,17 @@ SOURCES = ("benchmarks/market.py", "models.py", "migrations/versions", "data/pin
 
 
 def settings_for(path: Path, **values) -> config.Settings:
-    """Settings of a site on this file, whatever the environment says."""
+    """Settings of a site on this file, whatever the environment says.
+
+    Its timetable rests: on a market of a moment ago it would catch up on a month of letters meanwhile.
+    """
     environment = {
         "APP_ENV": "testing",
         "SECRET_KEY": "only for benchmarks: 0123456789abcdef",
         "INSTANCE_DIR": str(path.parent),
         "DATABASE_URL": f"sqlite:///{path}",
         "RATELIMIT_ENABLED": "0",
+        "SCHEDULER": "off",
     }
     return replace(config.load(environment), **values)
 

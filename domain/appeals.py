@@ -5,7 +5,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, clock, notifications, pauses
+from domain import audit, clock, news, notifications, pauses
 from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed, NotFound
 from domain.paging import Page, keyset
 from extensions import db
@@ -30,6 +30,7 @@ def begin(professional: Professional, by: User, words: str) -> Appeal:
         db.session.flush()
     except IntegrityError as twice:
         raise _is_open() from twice
+    news.tell_admins(news.COUNTERS)
     return appeal
 
 
@@ -146,6 +147,7 @@ def _decide(appeal, by, answer, granted):
     db.session.refresh(appeal)
     action = "grant_appeal" if granted else "refuse_appeal"
     audit.record(by, action, "user", appeal.professional_id, reason=answer)
+    news.tell_admins(news.COUNTERS)
 
 
 def _checked(text, field):

@@ -58,11 +58,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class Times:
-    """The days to choose from, the one that is looked at, and the start chosen on it."""
+    """The days to choose from, the one that is looked at, and the start chosen on it, if it is not taken."""
 
     days: list[Day]
     day: Day | None = None
     starts_at: datetime | None = None
+    taken: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def before_moving(booking: Booking, day: date | None = None, starts_at: datetime
         nearby = matching.nearby(booking.service_id, booking.pin, customer_id=booking.customer_id)
         days = availability.shared_slots(nearby, minutes, first, DAYS, booking.pin)
     days = [_without(one, booking.starts_at) for one in days]
-    return _looked_at(days, day or planned, starts_at)
+    return _looked_at(days, day or planned, starts_at if starts_at != booking.starts_at else None)
 
 
 def _without(day, starts_at):
@@ -210,5 +211,7 @@ def _looked_at(days, day, starts_at):
         day = clock.local(starts_at).date()
     chosen = next((one for one in days if one.date == day), None)
     chosen = chosen or next((one for one in days if one.free), None)
-    free = {slot.starts_at for slot in chosen.slots if not slot.taken} if chosen else set()
-    return Times(days, chosen, starts_at if starts_at in free else None)
+    wanted = next((slot for slot in chosen.slots if slot.starts_at == starts_at), None) if chosen else None
+    if wanted is None:
+        return Times(days, chosen)
+    return Times(days, chosen, taken=starts_at) if wanted.taken else Times(days, chosen, starts_at)

@@ -1,7 +1,8 @@
-"""Whether and how a professional shows in search: the copies that offerings carry."""
+"""Whether and how a professional shows in search, and to whoever is looking: the copies that offerings carry."""
 
 from sqlalchemy import and_, bindparam, case, false, select, true, update
 
+from domain import news
 from extensions import db
 from models import Approval, Offering, Professional, User
 
@@ -49,3 +50,6 @@ def refresh(professional_id: int) -> None:
     """Copy what a search needs from the professional to their offerings, in this transaction."""
     db.session.flush()
     db.session.execute(_REFRESH, {"professional": professional_id})
+    news.of_slots(professional_id)
+    # Such as how many wait for approval.
+    news.tell_admins(news.COUNTERS)

@@ -184,6 +184,7 @@ def booking(booking_id: int, by: User) -> Booking:
             joinedload(Booking.refunds),
             joinedload(Booking.review),
             joinedload(Booking.proposals),
+            joinedload(Booking.position),
             joinedload(Booking.dispute).options(joinedload(Dispute.photos), joinedload(Dispute.resolved_by)),
             selectinload(Booking.events).joinedload(BookingEvent.actor),
         )

@@ -16,6 +16,8 @@ COUNTERS = "counters"
 BELL = "bell"
 # The lists in which somebody's bookings stand.
 BOOKINGS = "bookings"
+# A customer's places in the lines for full days.
+WAITS = "waits"
 # The list of somebody's conversations.
 TALKS = "talks"
 # Not a name but the end: whoever is listening has to come back and show who they are.

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from domain import clock, measures, news, outbox
 from domain.paging import Page, keyset
@@ -91,7 +91,6 @@ TEXTS = {
 }
 
 
-
 class Bell(NamedTuple):
     """The number of a person's unread notifications, counted up to 100, and the id of the newest of all."""
 
@@ -176,8 +175,11 @@ def get(notification_id: int, user: User) -> Notification | None:
 
 
 def read(notification: Notification) -> None:
-    notification.read_at = notification.read_at or clock.now()
-    db.session.flush()
+    """It is read, and with it what came before about the same booking, which shows where that has led."""
+    mine = update(Notification).where(Notification.user_id == notification.user_id, Notification.read_at.is_(None))
+    before = and_(Notification.booking_id == notification.booking_id, Notification.id < notification.id)
+    db.session.execute(mine.where(or_(Notification.id == notification.id, before)).values(read_at=clock.now()))
+    news.tell([notification.user_id], news.BELL)
 
 
 def read_about(user: User, kind: str, booking_id: int) -> None:
@@ -189,6 +191,7 @@ def read_about(user: User, kind: str, booking_id: int) -> None:
 
 
 def read_all(user: User) -> None:
+    news.tell([user.id], news.BELL)
     db.session.execute(
         update(Notification)
         .where(Notification.user_id == user.id, Notification.read_at.is_(None))

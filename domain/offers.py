@@ -78,6 +78,7 @@ def decline(booking: Booking, by: User) -> None:
     offer.status = OfferStatus.DECLINED
     offer.answered_at = clock.now()
     db.session.flush()
+    news.of_booking(booking.id, by.id)
 
 
 def lapse(booking: Booking) -> None:

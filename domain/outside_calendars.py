@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, insert, or_, select, update
 
-from domain import clock, sealing
+from domain import clock, news, sealing
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import Professional, TimeOff, User
@@ -89,6 +89,7 @@ def read_soon(professional: Professional, by: User, calendar_id: int) -> None:
 def remove(professional: Professional, by: User, calendar_id: int) -> None:
     """Read it no more, and forget its busy times."""
     _drop([_mine(professional, by, calendar_id).id])
+    news.of_slots(professional.id)
 
 
 def forget(user: User) -> None:
@@ -152,6 +153,7 @@ def replace(calendar_id: int, lease: str, times: Iterable[tuple[datetime, dateti
     ]
     if rows:
         db.session.execute(insert(TimeOff), rows)
+    news.of_slots(person)
     return True
 
 

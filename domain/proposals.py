@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, deadlines, masking, offers, standings
+from domain import availability, bookings, clock, deadlines, masking, offers, schedules, standings
 from domain.errors import Conflict, Invalid, InvalidTransition
 from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
@@ -167,6 +167,19 @@ def to_answer(user: User) -> Select:
         Proposal.booking_id == Booking.id, _OPEN, Proposal.by_id != user.id, Proposal.lapses_at > clock.now()
     )
     return select(Booking).where(mine, Booking.status.in_(CHANGEABLE), Booking.starts_at > clock.now(), proposed)
+
+
+def waiting_number(user: User):
+    """How many answers of a professional are waited for, as a column of a query: to requests without those
+    that wait for the customer themselves, and to other times of agreed jobs."""
+    requests = schedules.waiting(user).where(~is_proposed_by(user))
+    other_times = to_answer(user).where(Booking.status == Status.ACCEPTED)
+    first, second = (one.with_only_columns(func.count()).scalar_subquery() for one in (requests, other_times))
+    return first + second
+
+
+def waiting_for(user: User) -> int:
+    return db.session.scalar(select(waiting_number(user)))
 
 
 def told_by(booking: Booking) -> dict[int, Proposal]:

@@ -210,7 +210,7 @@ def _first_result(before, mark):
 
 
 def _write(connection, by, wish, remarks, now, cascade):
-    booking_id = _add_booking(
+    [(booking_id,)] = _add_booking(
         connection,
         {
             "customer_id": by.id,
@@ -234,7 +234,7 @@ def _write(connection, by, wish, remarks, now, cascade):
             "moves": 0,
             "series_id": wish.series_id,
         },
-    ).scalar_one()
+    )
     _add_lines(
         connection,
         [
@@ -243,7 +243,7 @@ def _write(connection, by, wish, remarks, now, cascade):
         ],
     )
     event = {"booking_id": booking_id, "verb": "request", "to_status": Status.PENDING, "actor_id": by.id}
-    event_id = _add_event(connection, {**event, "at": now, "reason": ""}).scalar_one()
+    [(event_id,)] = _add_event(connection, {**event, "at": now, "reason": ""})
     return booking_id, event_id
 
 

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import joinedload
 
-from domain import clock, waits
+from domain import clock, news, waits
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
@@ -167,6 +167,7 @@ def set_hours(professional: Professional, by: User, hours: Hours) -> None:
     if rows:
         db.session.execute(insert(WorkingHours), rows)
     db.session.expire(professional, ["hours"])
+    news.of_slots(professional.id)
     waits.opened(professional.id)
 
 
@@ -234,6 +235,7 @@ def add_time_off(
     off = TimeOff(professional_id=professional.id, starts_at=starts_at, ends_at=ends_at, note=note)
     db.session.add(off)
     db.session.flush()
+    news.of_slots(professional.id)
     return off
 
 
@@ -247,6 +249,7 @@ def remove_time_off(professional: Professional, by: User, time_off_id: int) -> N
     )
     if not removed.rowcount:
         raise NotFound(_("There is no such time off. You may have removed it already."))
+    news.of_slots(professional.id)
     waits.opened(professional.id)
 
 

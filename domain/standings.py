@@ -154,7 +154,7 @@ def ask(connection, by: User, service_id: int, professional_id: int | None, key:
     read = _asked_of_one if professional_id else _asked_of_anybody
     known = {"customer": by.id, "key": key or "", "now": now, "of": professional_id}
     wanted = {**known, "service": service_id, "professional": professional_id}
-    offered = read(connection, wanted).one_or_none()
+    [offered] = read(connection, wanted) or [None]
     return offered, offered or connection.execute(_BEFORE, known).one()
 
 
@@ -205,7 +205,7 @@ def standing(
         **availability.openness_parameters(professional_id, starts_at, ends_at),
         **_commitment_parameters(by, starts_at, ends_at),
     }
-    found = _standing(connection, parameters).one_or_none()
+    [found] = _standing(connection, parameters) or [None]
     if found is None:
         raise _no_such_address()
     if professional_id:

@@ -49,14 +49,15 @@ SHOWN = {
     "talk_sides": "booking_id professional_id user_id newest_id unread received_id received_at read_id read_at",
     "tallies": "name value",
     "time_off": "id professional_id starts_at ends_at note calendar_id",
+    "trips": "id area hour km minutes day",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
     " blocked_reason active confirmed_at",
     "waits": "id customer_id professional_id service_id address_id day status created_at starts_at held_until",
     "webhooks": "id url verbs created_by_id created_at paused_at removed_at",
     "working_hours": "id professional_id weekday starts_minute ends_minute",
 }
-# Secrets: what opens an account, a door or a chat, the texts of messages, some of which do, and what two
-# people say to each other.
+# Secrets: what opens an account, a door or a chat, the texts of messages, some of which do, what two people
+# say to each other, and where somebody is.
 WITHHELD = {
     "api_keys": "hash",
     "api_results": "caller key fingerprint sealed created_at",
@@ -68,6 +69,7 @@ WITHHELD = {
     "messages": "mark text",
     "outbox": "data lease body",
     "outside_calendars": "url lease",
+    "positions": "booking_id since lat lon accuracy at set_off_at set_off_km",
     "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
     " mf_recovery_codes",
     "webhooks": "secret",

@@ -27,6 +27,7 @@ from domain import (
     proposals,
     purges,
     reminders,
+    tracking,
     waits,
 )
 from domain.errors import Conflict, Invalid, NotFound
@@ -235,6 +236,13 @@ TIMETABLE = (
         purges.uploads,
         _l("Delete unused files"),
         _l("Photos and documents that nothing refers to are deleted after a day."),
+    ),
+    Job(
+        "purge_positions",
+        Daily(AT_NIGHT),
+        tracking.purge,
+        _l("Forget positions"),
+        _l("Positions are deleted when the work starts; this deletes any that are left, and trips after a year."),
     ),
     Job(
         "purge_exports",

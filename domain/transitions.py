@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, clock, deadlines, news, notifications, waits, webhooks
+from domain import availability, clock, deadlines, news, notifications, tracking, waits, webhooks
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -175,6 +175,8 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     elif rule.verb == "accept":
         # Who takes the time that it has no longer asks for another; the customer still may.
         _drop_proposals(booking, ProposalStatus.WITHDRAWN, Proposal.by_id == by.id)
+    if source is Status.EN_ROUTE and booking.status is not source:
+        tracking.end(booking)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
         news.of_slots(booking.professional_id)

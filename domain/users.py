@@ -106,7 +106,7 @@ def sign_up_professional(
             applied_at=clock.now(),
         )
     )
-    db.session.flush()
+    _follow_up(person)
     return person
 
 

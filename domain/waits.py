@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import availability, blocked_pairs, clock, notifications
+from domain import availability, blocked_pairs, clock, news, notifications
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import (
@@ -200,6 +200,7 @@ def _hold_for(wait):
     wait.starts_at = start
     wait.held_until = clock.now() + timedelta(minutes=settings.policy.hold_minutes)
     db.session.flush()
+    news.tell([wait.customer_id], news.WAITS)
     _tell(wait, "slot_held")
 
 
@@ -213,6 +214,8 @@ def _end(wait, status):
     wait.status = status
     db.session.execute(delete(SlotClaim).where(SlotClaim.wait_id == wait.id))
     db.session.flush()
+    news.of_slots(wait.professional_id)
+    news.tell([wait.customer_id], news.WAITS)
 
 
 def _tell(wait, kind):

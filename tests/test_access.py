@@ -203,6 +203,9 @@ TABLE = {
         POST /professional/jobs/<int:booking_id>/knock
         POST /professional/jobs/<int:booking_id>/no-show
         POST /professional/jobs/<int:booking_id>/payment
+        POST /professional/jobs/<int:booking_id>/position
+        POST /professional/jobs/<int:booking_id>/sharing
+        POST /professional/jobs/<int:booking_id>/sharing/stop
         POST /professional/jobs/<int:booking_id>/propose
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/decline

@@ -1,8 +1,10 @@
 """The pages that every signed-in person has: profile, addresses, security, notifications, files."""
 
 import io
+import re
 
 import pytest
+from sqlalchemy import select
 
 from domain import files, notifications, users
 from extensions import db
@@ -254,11 +256,11 @@ def told(person, booking=None, count=1):
 
 def test_the_bell_counts_what_is_unread(as_, customer):
     client = as_(customer)
-    assert client.get("/notifications/bell").text.strip() == ""
+    assert "unread" not in client.get("/notifications/bell").text
     told(customer, count=3)
     assert ">3<" in client.get("/notifications/bell").text
     client.post("/notifications/read")
-    assert client.get("/notifications/bell").text.strip() == ""
+    assert "unread" not in client.get("/notifications/bell").text
 
 
 def test_a_notification_leads_to_its_booking_and_is_read(as_, customer, professional):
@@ -286,11 +288,12 @@ def test_a_notification_leads_to_its_page_also_when_it_was_read(request, as_, ki
     db.session.commit()
     one = db.session.query(Notification).filter_by(user_id=person.id).one()
     client = as_(person)
+    assert f"/notifications/{one.id}/read" in client.get("/notifications").text
     for _ in range(2):
-        assert f"/notifications/{one.id}/read" in client.get("/notifications").text
         response = client.post(f"/notifications/{one.id}/read")
         assert response.location == address
         assert client.get(address).status_code == 200
+    assert f'class="note" href="{address}"' in client.get("/notifications").text
 
 
 def test_who_lost_a_job_is_not_led_to_it(as_, customer, professional, other_professional):
@@ -299,8 +302,33 @@ def test_who_lost_a_job_is_not_led_to_it(as_, customer, professional, other_prof
     db.session.commit()
     one = db.session.query(Notification).filter_by(user_id=professional.id).one()
     client = as_(professional)
-    assert "Open the booking" not in client.get("/notifications").text
     assert client.post(f"/notifications/{one.id}/read").location == "/notifications"
+    assert f'/{lost.id}"' not in client.get("/notifications").text
+
+
+def test_what_came_of_one_booking_stands_together_and_is_read_together(as_, customer, professional):
+    booking = factories.booking(customer, professional)
+    other = factories.booking(customer, professional, starts_at=factories.at(15, days=1))
+    told(customer, other)
+    first, last = told(customer, booking, count=2), told(customer, booking, count=2)
+    client = as_(customer)
+    page = client.get("/notifications").text
+    assert page.count("<h2") == 1
+    assert "<summary>3 more</summary>" in page
+    assert f'id="note-{first.id - 1}"' in page
+    client.post(f"/notifications/{last.id}/read")
+    unread = db.session.scalars(select(Notification.booking_id).where(Notification.read_at.is_(None))).all()
+    assert unread == [other.id]
+
+
+def test_all_are_marked_as_read_from_where_one_is_in_the_list(as_, customer):
+    told(customer, count=30)
+    client = as_(customer)
+    after = re.search(r'after=([^"&]+)"', client.get("/notifications").text)[1]
+    assert client.post("/notifications/read", data={"after": after}).location == f"/notifications?after={after}"
+    page = client.get(f"/notifications?after={after}").text
+    assert "is-new" not in page
+    assert "Everything is read." in page
 
 
 def test_the_notification_of_another_is_not_found(as_, customer, other_customer):

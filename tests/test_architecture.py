@@ -87,6 +87,7 @@ GATED_BLUEPRINTS = {
     "professional_proposals",
     "professional_reports",
     "professional_series",
+    "professional_tracking",
 }
 
 INLINE = (

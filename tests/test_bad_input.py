@@ -78,6 +78,7 @@ PAGES = {
         "/blocked",
         "/professionals/{professional}",
         "/bookings/{absent}/no-show",
+        "/bookings/{on_the_way}",
         "/bookings/{completed}/dispute",
         "/conversations/{completed}",
         "/conversations/{completed}/messages/{said}/report",
@@ -105,6 +106,7 @@ PAGES = {
         "/professional/jobs/{absent}",
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
+        "/professional/jobs/{on_the_way}",
         "/professional/scorecard/appeal",
     ),
     "admin": (
@@ -165,6 +167,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "closed": factories.booking(customer, professional, status=Status.CLOSED),
         "offered": factories.booking(customer, None, starts_at=factories.at(15, days=2)),
         "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
+        "on_the_way": factories.booking(customer, professional, starts_at=factories.at(14), status=Status.EN_ROUTE),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
     }

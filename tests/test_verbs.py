@@ -78,6 +78,9 @@ BESIDE = {
     "/bookings/{id}/block",
     "/bookings/{id}/cancel-from",
     "/professional/jobs/{id}/block",
+    "/professional/jobs/{id}/position",
+    "/professional/jobs/{id}/sharing",
+    "/professional/jobs/{id}/sharing/stop",
 }
 PAGES = {
     Role.CUSTOMER: ["/bookings/{id}"],

@@ -113,7 +113,14 @@ document.addEventListener("htmx:afterSwap", (event) => {
   welcome(event.detail.target);
   readNews();
 });
-document.addEventListener("htmx:oobAfterSwap", () => document.querySelectorAll("[data-toast]:not([data-fades])").forEach(fade));
+// More than a few would hide the page; the bell counts them all.
+const MOST_TOASTS = 3;
+function fadeToasts() {
+  const boxes = [...document.querySelectorAll("[data-toast]")];
+  boxes.slice(0, -MOST_TOASTS).filter((box) => !box.matches(":focus-within")).forEach((box) => box.remove());
+  boxes.filter((box) => !("fades" in box.dataset)).forEach(fade);
+}
+document.addEventListener("htmx:oobAfterSwap", fadeToasts);
 document.addEventListener("htmx:responseError", (event) => {
   // Nobody asked for this; a line on the page says so if it lasts.
   if (event.detail.target.dataset.look) return;

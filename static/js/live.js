@@ -3,16 +3,21 @@
 
 const { live: address, known: made } = document.body.dataset;
 const line = document.getElementById("live-line");
-const SECONDS = { patience: 3, poll: 15, again: 10, most: 60, asleep: 60 };
+const SECONDS = { patience: 3, silence: 40, poll: 15, again: 10, most: 60, asleep: 60 };
 const EVERYTHING = "everything";
+// A browser opens six connections to a site, and pages need some of them: more windows than this poll.
+const LINES = ["line-1", "line-2", "line-3", "line-4"];
 
 let known = made;
 let source;
+let giveBack;
 let pauseSeconds = SECONDS.again;
+let silenceTimer;
 let lostTimer;
 let pollTimer;
 let againTimer;
 let sleepTimer;
+let retryTimer;
 let over = false;
 
 function look(names) {
@@ -31,45 +36,82 @@ function say(text) {
 function lose() {
   lostTimer ??= setTimeout(() => {
     say(line.dataset.lost);
-    pollTimer ??= setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
+    look([EVERYTHING]);
+    pollTimer = setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
   }, SECONDS.patience * 1000);
 }
 
-function found() {
+function stopAsking() {
   clearTimeout(lostTimer);
   clearInterval(pollTimer);
   lostTimer = pollTimer = undefined;
-  pauseSeconds = SECONDS.again;
-  say("");
 }
 
-function listen() {
+// A line that was cut without a word says nothing any more, not even its pings.
+function hear() {
+  clearTimeout(silenceTimer);
+  silenceTimer = setTimeout(() => {
+    lose();
+    connect();
+  }, SECONDS.silence * 1000);
+}
+
+function connect() {
   clearTimeout(againTimer);
+  clearTimeout(silenceTimer);
   source?.close();
-  if (over) return;
   const url = new URL(address, location.href);
   url.searchParams.set("after", known);
   source = new EventSource(url);
-  source.onopen = found;
+  source.addEventListener("ping", hear);
+  source.onopen = () => {
+    hear();
+    stopAsking();
+    pauseSeconds = SECONDS.again;
+    say("");
+  };
   source.onmessage = (event) => {
+    hear();
     known = event.lastEventId;
     look(event.data.split(" "));
   };
   source.onerror = () => {
     lose();
-    // The browser comes back by itself, unless it was refused.
+    // The browser comes back by itself, unless it was refused: then who asks again hears why.
     if (source.readyState !== EventSource.CLOSED) return;
-    againTimer = setTimeout(listen, pauseSeconds * 1000);
+    look([EVERYTHING]);
+    againTimer = setTimeout(connect, pauseSeconds * 1000);
     pauseSeconds = Math.min(pauseSeconds * 2, SECONDS.most);
   };
 }
 
+// Open a line, as soon as this window may have one; until then it is as good as lost.
+function listen() {
+  if (over || document.hidden) return;
+  if (!navigator.locks) connect();
+  else if (!giveBack) wait();
+  else if (source) connect();
+}
+
+function wait() {
+  lose();
+  const waiting = new AbortController();
+  giveBack = () => waiting.abort();
+  LINES.forEach((name) => navigator.locks.request(name, { signal: waiting.signal }, () => {
+    // Perhaps another came first, or the window rests again.
+    if (waiting.signal.aborted) return undefined;
+    waiting.abort();
+    connect();
+    return new Promise((resolve) => { giveBack = resolve; });
+  }).catch(() => {}));
+}
+
 function rest() {
   source?.close();
-  clearTimeout(againTimer);
-  clearTimeout(lostTimer);
-  clearInterval(pollTimer);
-  lostTimer = pollTimer = undefined;
+  giveBack?.();
+  source = giveBack = undefined;
+  [silenceTimer, againTimer, retryTimer].forEach(clearTimeout);
+  stopAsking();
 }
 
 // Who was logged out meanwhile is led to the log-in; the page stays as it is and says so.
@@ -79,21 +121,31 @@ function end() {
   say(line.dataset.ended);
 }
 
-// A window in the background gives its line back, of which a browser has only six for a site.
+// A window in the background gives its line back after a while, and one that begins there waits.
 document.addEventListener("visibilitychange", () => {
   clearTimeout(sleepTimer);
   if (document.hidden) sleepTimer = setTimeout(rest, SECONDS.asleep * 1000);
-  else if (source?.readyState === EventSource.CLOSED) listen();
+  else if (!source || source.readyState === EventSource.CLOSED) listen();
 });
 window.addEventListener("pagehide", rest);
 window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 window.addEventListener("online", listen);
+window.addEventListener("offline", lose);
 
 // -- Parts that ask for themselves ------------------------------------------------------------
 
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.detail.triggeringEvent?.type === "look") event.detail.headers["Doorstep-Look"] = "1";
+  if (event.detail.triggeringEvent?.type !== "look") return;
+  event.detail.headers["Doorstep-Look"] = "1";
+  event.detail.timeout = SECONDS.again * 1000;
 });
+// What could not be had just now is asked for again.
+["htmx:sendError", "htmx:timeout", "htmx:responseError"].forEach((name) => document.addEventListener(name, (event) => {
+  const { target, xhr } = event.detail;
+  if (!target.dataset.look || [403, 404].includes(xhr.status) || over) return;
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(() => look([EVERYTHING]), SECONDS.again * 1000);
+}));
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, requestConfig, serverResponse, xhr } = event.detail;
   if (!("Doorstep-Look" in requestConfig.headers)) return;
@@ -107,6 +159,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// What has the focus stays where it is in the window, whatever comes or goes above it.
+let held;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const focused = document.activeElement;
+  const stays = event.detail.shouldSwap && "Doorstep-Look" in event.detail.requestConfig.headers && focused !== document.body;
+  held = stays ? { focused, top: focused.getBoundingClientRect().top } : undefined;
+});
+document.addEventListener("htmx:afterSwap", () => {
+  if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
+  held = undefined;
+});
 // What could not be asked for, although the line still spoke of it, is asked for again.
 document.addEventListener("htmx:sendError", (event) => {
   const { target } = event.detail;
@@ -114,6 +177,8 @@ document.addEventListener("htmx:sendError", (event) => {
 });
 
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;
+// A form that was refused holds what was typed as if the page had come with it.
+const isRefused = (node) => node instanceof HTMLFormElement && node.querySelector('[aria-invalid="true"]');
 function isTouched(field) {
   if (field.type === "hidden") return false;
   if (field instanceof HTMLSelectElement) return [...field.options].some((one) => one.selected !== one.defaultSelected);
@@ -121,11 +186,25 @@ function isTouched(field) {
   return field.value !== field.defaultValue;
 }
 
-// What somebody has typed, chosen or opened stays as they left it.
-Object.assign(Idiomorph.defaults, { ignoreActiveValue: true });
+// Who stands on what is gone keeps their place: it is shut when they move on.
+function shutLater(field) {
+  if (field.type === "radio") field.checked = false;
+  field.addEventListener("blur", () => { field.disabled = true; }, { once: true });
+}
+
+// What somebody has typed, chosen or opened stays as they left it, unless it cannot be had any more.
 Object.assign(Idiomorph.defaults.callbacks, {
-  beforeNodeMorphed: (old) => !(isField(old) && isTouched(old)) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
-  beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement),
+  beforeNodeMorphed: (old, fresh) =>
+    !(isField(old) && isTouched(old) && !fresh.disabled) && !isRefused(old) && !(old instanceof Element && old.matches('[aria-busy="true"], [data-kept]')),
+  beforeAttributeUpdated: (name, node, change) => {
+    if (name === "open") return !(node instanceof HTMLDetailsElement);
+    if (node !== document.activeElement) return true;
+    if (name === "disabled" && change === "update") {
+      shutLater(node);
+      return false;
+    }
+    return name !== "value";
+  },
 });
 
 listen();

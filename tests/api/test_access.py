@@ -64,8 +64,14 @@ TABLE = {
         PUT /api/service-requests/<int:booking_id>/accept
         PUT /api/service-requests/<int:booking_id>/complete
         PUT /api/service-requests/<int:booking_id>/depart
+        DELETE /api/service-requests/<int:booking_id>/position
+        PUT /api/service-requests/<int:booking_id>/position
         PUT /api/service-requests/<int:booking_id>/reject
         PUT /api/service-requests/<int:booking_id>/start
+    """,
+    # Nobody is on the way.
+    "401 401 404 403 403 404 403 403": """
+        GET /api/service-requests/<int:booking_id>/position
     """,
 }
 # With these nothing is at fault but who sends them.
@@ -73,6 +79,7 @@ BODIES = {
     "PUT /api/service-requests/<int:booking_id>": {"remarks": "Knock."},
     "PUT /api/service-requests/<int:booking_id>/reject": {"reason": "Too far."},
     "PUT /api/service-requests/<int:booking_id>/start": {"code": "0000"},
+    "PUT /api/service-requests/<int:booking_id>/position": {"lat": 12.97, "lon": 77.59, "accuracy": 8},
     "POST /api/service-requests/<int:booking_id>/review": {"rating": 5},
     "POST /api/service-requests/<int:booking_id>/messages": {"text": "Ring twice."},
 }

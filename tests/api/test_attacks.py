@@ -327,7 +327,8 @@ def test_nobody_signs_up_as_an_admin(client, unwritten):
 
 
 # What each of these needs to be sound.
-SENT = {"reject": {"reason": "x"}, "start": {"code": "1234"}, "review": {"rating": 5}}
+HERE = {"lat": 12.97, "lon": 77.59, "accuracy": 8}
+SENT = {"reject": {"reason": "x"}, "start": {"code": "1234"}, "review": {"rating": 5}, "position": HERE}
 
 
 def test_anothers_booking_is_unknown_in_every_call(

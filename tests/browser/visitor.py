@@ -37,10 +37,21 @@ class Visitor:
     """`visitor.page` is Playwright's page; open, press and following look at the page that comes."""
 
     def __init__(
-        self, browser: Browser, address: str, *, width=1280, javascript=True, scheme="light", state=None, axe=None
+        self,
+        browser: Browser,
+        address: str,
+        *,
+        width=1280,
+        javascript=True,
+        scheme="light",
+        state=None,
+        axe=None,
+        asks=(),
     ):
         self.address = address
         self.javascript = javascript
+        # Only these may be asked for anything.
+        self._hosts = tuple(f"{host}/" for host in (address, *asks))
         self._axe = javascript if axe is None else axe
         self.name = f"{width}-{scheme}{'' if javascript else '-no-script'}"
         self._faults: list[str] = []
@@ -171,7 +182,7 @@ class Visitor:
             self._faults.append(f"console {message.type}: {message.text}")
 
     def _on_request(self, request):
-        if not request.url.startswith((f"{self.address}/", "data:")):
+        if not request.url.startswith((*self._hosts, "data:")):
             self._faults.append(f"asks another host: {request.url}")
 
     def _on_response(self, response):
