@@ -342,10 +342,8 @@ def test_of_who_is_erased_no_word_is_left(request, booking, customer, profession
     users.anonymise(gone, admin, "They asked")
     db.session.commit()
     db.session.expire_all()
-    assert db.session.execute(select(Message.text, Message.file_id, Message.hidden_reason).order_by(Message.id)).all() == [
-        ("", None, ""),
-        ("Well", None, ""),
-    ]
+    left = select(Message.text, Message.file_id, Message.hidden_reason).order_by(Message.id)
+    assert db.session.execute(left).all() == [("", None, ""), ("Well", None, "")]
     assert db.session.scalars(select(MessageReport.reason)).all() == ["", ""]
     assert db.session.scalar(select(func.count()).select_from(StoredFile)) == 0
     side = db.session.scalars(select(TalkSide).where(TalkSide.user_id == gone.id)).one()
