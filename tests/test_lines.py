@@ -16,7 +16,6 @@ from tests.listening import Ear
 from tests.processes import Process, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(300)]
-MANY = 50
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def test_who_speaks_the_old_protocol_or_asks_in_an_odd_way_gets_a_sane_answer(se
         assert status(served) == 200
 
 
-def test_who_never_reads_keeps_nobody_waiting_and_is_let_go_with_the_server(served, admin):
+def test_who_never_reads_keeps_nobody_waiting_and_is_let_go_with_the_server(served):
     with ExitStack() as clients:
         for _ in range(10):
             clients.enter_context(opened(served, room=2_048))
@@ -116,7 +115,8 @@ def test_with_open_streams_the_server_leaves_in_time_and_without_a_word(served, 
             assert served.end() == 0
         else:
             assert served.stop() == 0
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < 12
+        assert "Worker exiting" in served.log
         for stream in streams:
             while stream.recv(4096):
                 pass
