@@ -1,5 +1,6 @@
 """What changes in front of people: several browsers that look at the same thing."""
 
+import re
 import statistics
 import sys
 from datetime import timedelta
@@ -243,6 +244,58 @@ def test_the_numbers_of_an_admin_move(come):
     expect(admin.page.locator("#overview")).to_contain_text("Dev Menon")
     assert admin.page.evaluate("() => window.here")
     admin.look()
+
+
+LOOKING = {
+    "customer": [
+        *("/customer-dashboard", "/bookings", "/waits", "/notifications"),
+        *("/bookings/{id}", "/book?professional_id={person}"),
+    ],
+    "professional": [
+        *("/professional-dashboard", "/professional/requests", "/professional/calendar", "/notifications"),
+        *("/professional/jobs/{id}", "/professional/jobs/{id}/propose"),
+    ],
+    "admin": [
+        *("/admin-dashboard", "/admin/bookings", "/admin/approvals", "/admin/disputes", "/admin/appeals"),
+        *("/admin/bookings/{id}", "/notifications"),
+    ],
+    "anonymous": ["/professionals/{person}"],
+}
+LOOK_AGAIN = """() => Promise.all([...document.querySelectorAll("[data-look]")].map((part) => {
+  const swapped = new Promise((done) => part.addEventListener("htmx:afterSettle", () => done(), {once: true}));
+  htmx.trigger(part, "look");
+  return swapped;
+})).then(() => document.querySelectorAll("[data-look]").length)"""
+
+
+@pytest.mark.parametrize("role", LOOKING)
+def test_every_part_that_looks_again_comes_back_as_it_was(visit, town, states, role):
+    visitor = visit(town, state=states(role))
+    for address in LOOKING[role]:
+        visitor.open(filled(visitor, role, address))
+        before = visitor.text()
+        assert visitor.page.evaluate(LOOK_AGAIN) > (role != "anonymous")
+        assert visitor.text() == before
+        visitor.look()
+
+
+FOUND_IN = {
+    "customer": ("/bookings", r"/bookings/(\d+)$"),
+    "professional": ("/professional/requests", r"/professional/jobs/(\d+)$"),
+    "admin": ("/admin/bookings", r"/admin/bookings/(\d+)$"),
+    "person": ("/search?q=cleaning", r"/professionals/(\d+)"),
+}
+
+
+def filled(visitor, role, address):
+    """The address with the first booking, or professional, of a list."""
+    if "{" not in address:
+        return address
+    listed, pattern = FOUND_IN["person" if "{person}" in address else role]
+    visitor.page.goto(listed)
+    links = visitor.page.locator("main a").evaluate_all("(links) => links.map((link) => link.href)")
+    found = next(match[1] for match in (re.search(pattern, link) for link in links) if match)
+    return address.format(id=found, person=found)
 
 
 # -- Notifications ----------------------------------------------------------------------------
