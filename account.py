@@ -316,6 +316,7 @@ PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
 PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
 # A job that was taken away is not theirs to look into any more.
 GONE = "taken_away"
+MESSAGE = "message"
 
 
 @bp.get("/notifications", endpoint="notifications")
@@ -359,6 +360,8 @@ def _about(notification):
 
 def _place_of(notification):
     """The address of what it is about, if there is something to look into."""
+    if notification.kind == MESSAGE:
+        return url_for("conversations.show", booking_id=notification.booking_id, _anchor="write")
     if notification.booking_id and notification.kind != GONE:
         return url_for(BOOKING_PAGES[current_user.role], booking_id=notification.booking_id)
     endpoint = PAGES.get(notification.kind)

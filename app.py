@@ -41,6 +41,22 @@ from routes import register_routes
 
 # Measured with 2 cores: with more, each is slower and all together too.
 AT_ONCE = 4
+# A password takes a third of a second of a core: who sends one waits at the door, and leaves the turns
+# and a core to the pages.
+HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) - 1)
+HASHING_ENDPOINTS = frozenset(
+    {
+        "api_auth.login",
+        "api_auth.register",
+        "auth.signup_customer",
+        "auth.signup_professional",
+        "security.change_password",
+        "security.forgot_password",
+        "security.login",
+        "security.reset_password",
+        "security.verify",
+    }
+)
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -49,10 +65,12 @@ WRITING_BLUEPRINTS = frozenset(
         "admin",
         "admin_catalogue",
         "admin_conduct",
+        "admin_conversations",
         "admin_disputes",
         "admin_exports",
         "admin_operations",
         "admin_webhooks",
+        "conversations",
         "customer",
         "customer_changes",
         "customer_people",
@@ -114,10 +132,30 @@ class Month(BaseConverter):
 
 
 class Site(Flask):
-    """A site whose calls go past all that looks at pages: forms, cookies, and who is logged in."""
+    """A site whose calls go past all that looks at pages: forms, cookies, and who is logged in.
+
+    Few requests are worked on at once, however many threads there are for pages that listen: threads
+    that all want the interpreter only get in each other's way. Who sends slowly has not come as far as
+    to a turn, and who reads slowly has left: it ends when the answer is made. Who has a turn may wait
+    for the write lock, never the other way round.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._turns, self._hashes = BoundedSemaphore(AT_ONCE), BoundedSemaphore(HASHES_AT_ONCE)
 
     def preprocess_request(self):
-        return api.before() if api.is_called() else super().preprocess_request()
+        if not api.is_called():
+            return super().preprocess_request()
+        api.before()
+        return self.take_turn()
+
+    def take_turn(self):
+        hashing = request.method == "POST" and request.endpoint in HASHING_ENDPOINTS
+        g.turns = []
+        for needed in (self._hashes, self._turns) if hashing else (self._turns,):
+            needed.acquire()
+            g.turns.append(needed)
 
     def process_response(self, response):
         return api.after(response) if api.is_called() else super().process_response(response)
@@ -214,7 +252,10 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db)
     api.init_app(app, SECURE_ONLY if app.config["SETTINGS"].production else {})
     app.before_request(_take_in_the_body)
-    _take_turns(app)
+    # Before anything is read.
+    live.init_app(app)
+    app.before_request(app.take_turn)
+    app.teardown_request(_give_turns_back)
     app.before_request(_begin_for_writing)
     csrf.init_app(app)
     limiter.init_app(app)
@@ -224,7 +265,6 @@ def _init_extensions(app: Flask) -> None:
     compress.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
-    live.init_app(app)
 
 
 def _take_in_the_body() -> None:
@@ -242,23 +282,9 @@ def _take_in_the_body() -> None:
         abort(400)
 
 
-def _take_turns(app: Flask) -> None:
-    """Few requests are worked on at once, however many threads there are for pages that listen.
-
-    Threads that all want the interpreter only get in each other's way. Who sends slowly has not come
-    this far, and who has the turn may wait for the write lock, never the other way round.
-    """
-    turns = BoundedSemaphore(AT_ONCE)
-
-    @app.before_request
-    def wait():
-        turns.acquire()
-        g.has_turn = True
-
-    @app.teardown_request
-    def give_back(_error):
-        if g.pop("has_turn", False):
-            turns.release()
+def _give_turns_back(_error) -> None:
+    for turn in g.pop("turns", ()):
+        turn.release()
 
 
 def _begin_for_writing() -> None:

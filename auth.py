@@ -36,7 +36,7 @@ import templating
 import visits
 from domain import errors, passwords, users
 from extensions import begin_write, db, limiter, security, settings
-from identity import Codes, FewAtOnce, Letters, Passwords, People
+from identity import Codes, Letters, Passwords, People
 from models import Role, User
 
 bp = Blueprint("auth", __name__)
@@ -74,7 +74,6 @@ def init_app(app: Flask) -> None:
     )
     security._mail_util = Letters(app)
     security._password_util = Passwords(app)
-    security.pwd_context = FewAtOnce(security.pwd_context)
     security.want_json(lambda _request: False)
     security.unauthn_handler(lambda *_args, **_kwargs: to_login())
     # Sessions only: no token in a header or an address logs anybody in.

@@ -55,6 +55,7 @@ class BookingPolicy:
     answer_dispute_hours: int = 48
     resolve_dispute_days: int = 7
     hold_minutes: int = 15
+    chat_days: int = 7
     series_days: int = 180
     prior_weight: int = 5
     scorecard_days: int = 30
@@ -110,6 +111,7 @@ class Settings:
     live_streams: int
     map_tiles_url: str
     map_attribution: str
+    mask_contacts: bool
     reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -182,6 +184,7 @@ def load(environ=None) -> Settings:
         live_streams=_integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
         map_tiles_url=_tiles_url(env),
         map_attribution=_attribution(env),
+        mask_contacts=_flag(env, "MASK_CONTACTS", False),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )

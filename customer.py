@@ -331,7 +331,11 @@ def _steps(booking):
     """The timeline: what happened, and what is still to come."""
     events = [event for event in booking.events if event.verb in PASSED]
     titles = templating.proposal_steps(booking) | _cascade_steps(booking)
-    steps = [_step(titles.get(event.id, PASSED[event.verb]), event.at, event.verb, event.reason) for event in events]
+    reasons = [templating.as_shown(event.reason, booking, event.actor_id) for event in events]
+    steps = [
+        _step(titles.get(event.id, PASSED[event.verb]), event.at, event.verb, reason)
+        for event, reason in zip(events, reasons, strict=True)
+    ]
     if booking.shown_status is not booking.status:
         return [*steps, _step(PASSED["expire"], booking.respond_by, "expire")]
     ahead = [status for status, _title in AHEAD]

@@ -1,6 +1,7 @@
 """How gunicorn serves Doorstep. WEB_CONCURRENCY sets the number of processes (one by default)."""
 
 import os
+import resource
 import signal
 
 wsgi_app = "app:create_app()"
@@ -9,6 +10,11 @@ worker_class = "gthread"
 # Each open page has a thread, which sleeps; and how many pages are made at once, the site sees to itself.
 threads = int(os.environ.get("LIVE_STREAMS") or 1000) + 32
 worker_connections = threads + 1000
+# Each connection is an open file, and systems allow a process a thousand unless it asks for more.
+_allowed, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+_wanted = worker_connections + 500
+if _allowed < _wanted:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_wanted if _most < 0 else min(_wanted, _most), _most))
 # After SIGTERM a process gets this many seconds: requests that are under way the first few of them,
 # and what it does by itself, such as sending a mail, all.
 graceful_timeout = 9

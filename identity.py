@@ -5,8 +5,6 @@ checks passwords, hashes, and writes what it changed.
 import base64
 import hashlib
 import json
-import os
-import threading
 from datetime import timedelta
 
 from flask import g
@@ -277,22 +275,3 @@ def pretend_to_write() -> None:
     begin_write()
     outbox.pretend_sealed("nobody@example.com", "", "x" * 600)
     db.session.commit()
-
-
-class FewAtOnce:
-    """Hashing that leaves a core to the pages, however many people log in."""
-
-    def __init__(self, context):
-        self._context = context
-        self._turn = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
-
-    def hash(self, *args, **kwargs):
-        with self._turn:
-            return self._context.hash(*args, **kwargs)
-
-    def verify(self, *args, **kwargs):
-        with self._turn:
-            return self._context.verify(*args, **kwargs)
-
-    def __getattr__(self, name):
-        return getattr(self._context, name)

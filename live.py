@@ -13,12 +13,13 @@ from sqlalchemy import event
 from config import Settings
 from domain import news
 from extensions import db, when_committed
-from hub import EVERYTHING, Full, Hub
+from hub import Full, Hub, Watch
 from models import Role
 from relays import PostgresRelay, RedisRelay
 
-# A client that is gone shows only on a write, and proxies drop what is silent.
+# Proxies drop what is silent, and so do pages: after two pings that did not come they ask for another line.
 SECONDS_BETWEEN_PINGS = 15
+PING = "event: ping\ndata:\n\n"
 # Then the browser comes back and shows anew who it is.
 SECONDS_OF_A_STREAM = 900
 MILLISECONDS_TO_COME_BACK = 1000
@@ -26,6 +27,7 @@ SECONDS_UNTIL_LESS_FULL = 30
 MOST_PROFESSIONALS = 3
 # What the clocks of machines behind one proxy may differ by.
 SLACK_MILLISECONDS = 1000
+MOST_DIGITS = 16
 
 bp = Blueprint("live", __name__)
 
@@ -35,24 +37,18 @@ class Live:
 
     def __init__(self, settings: Settings):
         self.hub = Hub(settings.live_streams)
+        self.watch = Watch()
         self.relay = _relay(settings)
-
-    @property
-    def stamp(self) -> int:
-        """What a page that is made now knows already."""
-        return self.hub.last - (SLACK_MILLISECONDS if self.relay else 0)
 
     def hear(self, told) -> None:
         told = list(told)
         self.hub.end(channel for channel, name in told if name == news.END)
         self.hub.publish(pair for pair in told if pair[1] != news.END)
 
-    def look_at_everything(self) -> None:
-        self.hub.publish_to_all(EVERYTHING)
-
     def start(self) -> None:
+        self.watch.start()
         if self.relay:
-            self.relay.start(self.hear, self.look_at_everything)
+            self.relay.start(self.hear, self.hub.forget)
 
     def stop(self, timeout: float | None = None) -> None:
         """End the streams, whose browsers come back to whoever serves then."""
@@ -83,7 +79,7 @@ def _relay(settings):
 
 def _note_what_is_known():
     # Before anything is read: what comes after this may not be on the page.
-    g.known = current_app.extensions["live"].stamp
+    g.known = current_app.extensions["live"].hub.last
 
 
 @event.listens_for(db.session, "before_commit")
@@ -111,13 +107,12 @@ when_committed(news.MARK, _tell)
 @bp.get("/live")
 def stream():
     """Names of what to look at, as they come; 204 when there is nothing that one may listen to."""
+    live = current_app.extensions["live"]
     listener, channels = _channels()
     if not channels:
         return "", 204
-    hub = current_app.extensions["live"].hub
-    after = request.headers.get("Last-Event-ID") or request.args.get("after")
     try:
-        line = hub.open(listener, channels, int(after) if after and after.isdecimal() and len(after) < 16 else None)
+        line = live.hub.open(listener, channels, _after(live.relay), g.known)
     except Full:
         return "", 503, {"Retry-After": SECONDS_UNTIL_LESS_FULL}
     # It may stay for long, and needs the database no more.
@@ -125,14 +120,26 @@ def stream():
     response = Response(_frames(line), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(lambda: hub.close(line))
+    response.call_on_close(lambda: live.hub.close(line))
+    if client := request.environ.get("gunicorn.socket"):
+        live.watch.add(client, line)
+        response.call_on_close(lambda: live.watch.remove(client))
     return response
+
+
+def _after(relay):
+    """The stamp of what the page knows; None when it does not say, or nothing that can be one."""
+    text = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    if not (text.isdecimal() and len(text) < MOST_DIGITS):
+        return None
+    # What crossed from another process may have its stamp of before it came.
+    return int(text) - (SLACK_MILLISECONDS if relay else 0)
 
 
 def _channels():
     """Who listens, and the channels that they may hear: their own, and of slots what the page shows."""
     wanted = request.args.get("slots", "").split(",")[:MOST_PROFESSIONALS]
-    shown = [news.slots(int(one)) for one in wanted if one.isdecimal() and len(one) < 16]
+    shown = [news.slots(int(one)) for one in wanted if one.isdecimal() and len(one) < MOST_DIGITS]
     if not current_user.is_authenticated:
         return f"address:{request.remote_addr}", shown
     own = news.person(current_user.id)
@@ -145,4 +152,4 @@ def _frames(line):
     until = time.monotonic() + SECONDS_OF_A_STREAM
     while not line.ended and time.monotonic() < until:
         stamp, names = line.take(SECONDS_BETWEEN_PINGS)
-        yield f"id: {stamp}\ndata: {' '.join(names)}\n\n" if names else ":\n\n"
+        yield f"id: {stamp}\ndata: {' '.join(names)}\n\n" if names else PING

@@ -198,6 +198,8 @@ class FileKind(enum.StrEnum):
     RESUME = "resume"
     IDENTITY = "identity"
     EVIDENCE = "evidence"
+    # Shown to the other side of a conversation.
+    PICTURE = "picture"
 
 
 # -- Places ---------------------------------------------------------------------------------

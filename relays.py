@@ -1,17 +1,21 @@
 """How news cross from one process to the others: by Redis, or by PostgreSQL's own LISTEN and NOTIFY.
 
 Each process tells its own streams at once, and passes over what comes back of itself. News that a
-broken line lost are made up for: whoever was not connected tells its streams to look at everything.
+broken line lost are made up for: whoever was not connected has its streams look at everything.
 """
 
 import json
 import logging
+import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
@@ -19,9 +23,14 @@ CHANNEL = "doorstep_news"
 # NOTIFY takes up to 8,000 bytes.
 MOST_BYTES = 7_000
 SECONDS_TO_CONNECT = 2
+# A commit waits so long for Redis, and then for some seconds not at all.
+SECONDS_TO_SEND = 0.5
 # How soon the listener sees that it should stop.
 SECONDS_OF_SILENCE = 1.0
 SECONDS_BETWEEN_TRIES = 2.0
+# A connection that was cut without a word is noticed after 20 seconds: silence, time between probes, their number.
+ALIVE = (10, 5, 2)
+KEEPALIVE_OPTIONS = (getattr(socket, "TCP_KEEPIDLE", 4), socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
 
 log = logging.getLogger(__name__)
 News = Iterable[tuple[str, str]]
@@ -35,7 +44,7 @@ class Relay:
         self._origin = uuid.uuid4().hex
         self._stopping = threading.Event()
         self._thread = None
-        self.connected = threading.Event()
+        self._down = False
 
     def start(self, hear: Callable[[list], None], missed: Callable[[], None]) -> None:
         self._thread = threading.Thread(target=self._work, args=(hear, missed), name="relay", daemon=True)
@@ -47,29 +56,31 @@ class Relay:
             self._thread.join(timeout)
 
     def _pack(self, news):
-        return json.dumps([self._origin, list(news)])
-
-    def _unpack(self, text, hear):
-        origin, news = json.loads(text)
-        if origin != self._origin:
-            hear([tuple(pair) for pair in news])
+        return json.dumps([self._origin, news and list(news)])
 
     def _work(self, hear, missed):
-        first = True
         while not self._stopping.is_set():
             try:
                 for text in self._listen():
+                    origin, news = json.loads(text) if text else (None, None)
                     if text is None:
-                        self.connected.set()
-                        if not first:
-                            missed()
-                        first = False
-                    else:
-                        self._unpack(text, hear)
-            except (psycopg.Error, redis.RedisError, OSError):
-                log.warning("the line between the processes is down", exc_info=True)
-            self.connected.clear()
+                        self._note(None)
+                    if news is None:
+                        missed()
+                    elif origin != self._origin:
+                        hear([tuple(pair) for pair in news])
+            except Exception as error:
+                # Whatever it was: the line is made anew, and what was lost made up for.
+                self._note(error)
             self._stopping.wait(SECONDS_BETWEEN_TRIES)
+
+    def _note(self, error):
+        """Say once that the line is down, and once that it is up again."""
+        if error and not self._down:
+            log.warning("the line to the other processes is down: %s", error)
+        elif self._down and not error:
+            log.warning("the line to the other processes is up again")
+        self._down = bool(error)
 
 
 class RedisRelay(Relay):
@@ -77,20 +88,38 @@ class RedisRelay(Relay):
 
     def __init__(self, url: str):
         super().__init__()
-        # A publish must not keep a request waiting for a Redis that is away.
-        self._sender = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
         self._url = url
+        self._sender = self._connect(SECONDS_TO_SEND)
+        self._pause_until = 0.0
+        self._lost = False
 
     def after_commit(self, news: News) -> None:
+        """Tell the others; while Redis is away nobody waits for it, and afterwards they look at everything."""
+        if time.monotonic() < self._pause_until:
+            self._lost = True
+            return
+        lost, self._lost = self._lost, False
         try:
-            self._sender.publish(CHANNEL, self._pack(news))
-        except redis.RedisError:
-            log.warning("news did not reach the other processes", exc_info=True)
+            self._sender.publish(CHANNEL, self._pack(None if lost else news))
+        except redis.RedisError as error:
+            self._lost = True
+            self._pause_until = time.monotonic() + SECONDS_BETWEEN_TRIES
+            self._note(error)
+
+    def _connect(self, seconds):
+        return redis.Redis.from_url(
+            self._url,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            socket_keepalive=True,
+            socket_keepalive_options=dict(zip(KEEPALIVE_OPTIONS, ALIVE, strict=True)),
+            # One that broke while nobody used it is made anew once.
+            retry=Retry(NoBackoff(), 1),
+        )
 
     def _listen(self):
         """None when connected, and then each text; ends with stop()."""
-        line = redis.Redis.from_url(self._url, socket_connect_timeout=SECONDS_TO_CONNECT, health_check_interval=15)
-        with line, line.pubsub(ignore_subscribe_messages=False) as subscription:
+        with self._connect(SECONDS_TO_CONNECT) as line, line.pubsub() as subscription:
             subscription.subscribe(CHANNEL)
             while not self._stopping.is_set():
                 message = subscription.get_message(timeout=SECONDS_OF_SILENCE)
@@ -114,7 +143,8 @@ class PostgresRelay(Relay):
 
     def _listen(self):
         """None when connected, and then each text; ends with stop()."""
-        with psycopg.connect(self._url, autocommit=True, connect_timeout=SECONDS_TO_CONNECT) as line:
+        options = dict(zip(("keepalives_idle", "keepalives_interval", "keepalives_count"), ALIVE, strict=True))
+        with psycopg.connect(self._url, autocommit=True, connect_timeout=SECONDS_TO_CONNECT, **options) as line:
             line.execute(f"LISTEN {CHANNEL}")
             yield None
             while not self._stopping.is_set():

@@ -227,11 +227,13 @@ def register_routes(app: Flask) -> None:
     import admin
     import admin_catalogue
     import admin_conduct
+    import admin_conversations
     import admin_disputes
     import admin_exports
     import admin_operations
     import admin_reports
     import admin_webhooks
+    import conversations
     import customer
     import customer_changes
     import customer_people
@@ -256,11 +258,13 @@ def register_routes(app: Flask) -> None:
         admin,
         admin_catalogue,
         admin_conduct,
+        admin_conversations,
         admin_disputes,
         admin_exports,
         admin_operations,
         admin_reports,
         admin_webhooks,
+        conversations,
         customer,
         customer_changes,
         customer_people,

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,10 +18,22 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from config import ROOT
-from domain import audit, clock, favourites, notifications, proposals, refunds, reports, transitions
+from domain import (
+    audit,
+    clock,
+    conversations,
+    favourites,
+    masking,
+    notifications,
+    proposals,
+    refunds,
+    reports,
+    transitions,
+)
 from extensions import settings
 from models import Approval, LineKind, Role, Status, User, reference_of
 
+_WEB_ADDRESS = re.compile(r"""(\bhttps?://[^\s<>"]+)""", re.IGNORECASE)
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
 
 
@@ -42,12 +55,14 @@ def init_app(app: Flask) -> None:
         line_label=line_label,
         decimal=decimal,
         initials=initials,
+        linked=linked,
     )
     app.jinja_env.globals.update(
         asset=asset,
         csrf_field=csrf_field,
         notification_text=notification_text,
         act_name=act_name,
+        as_shown=as_shown,
         open_proposal=transitions.open_proposal,
         proposed_until_the_end=transitions.proposed_until_the_end,
         moves_left=proposals.moves_left,
@@ -62,6 +77,7 @@ def init_app(app: Flask) -> None:
         currency=app.config["SETTINGS"].currency,
         timezone_name=app.config["SETTINGS"].timezone,
         bell=LocalProxy(_bell),
+        unread_talks=LocalProxy(_unread_talks),
         looks_again=LocalProxy(_looks_again),
         nav_counts=LocalProxy(_nav_counts),
         get_locale=get_locale,
@@ -226,10 +242,33 @@ def _proposal_step(event, proposal):
     return (mine if event.actor_id == current_user.id else others) % {"time": time, "name": event.actor.name}
 
 
+def as_shown(text: str, booking, writer_id: int | None) -> str:
+    """What somebody wrote about a booking, as the reader may see it."""
+    return masking.shown(text, booking, writer_id, current_user)
+
+
 def initials(name: str) -> str:
     """The first letters of the first and the last word of a name."""
     words = name.split()
     return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
+
+
+def linked(text: str) -> Markup:
+    """What somebody wrote, with its web addresses as links that lead out of the site with nothing in hand."""
+    parts = _WEB_ADDRESS.split(text)
+    return Markup().join(_link(part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def _link(address):
+    # What ends the sentence is not the address's, nor is a bracket that was opened before it.
+    end = len(address.rstrip(".,;:!?'*_"))
+    if address[:end].endswith(")") and "(" not in address[:end]:
+        end -= 1
+    if "@" in address.split("/")[2]:
+        # A name before the host looks like the host itself.
+        return address
+    link = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer" target="_blank">{0}</a>')
+    return link.format(address[:end]) + address[end:]
 
 
 def asset(path: str) -> str:
@@ -259,8 +298,12 @@ def _looks_again() -> bool:
 
 def _bell() -> notifications.Bell:
     if "bell" not in g:
-        g.bell = notifications.bell_of(current_user.id) if current_user.is_authenticated else notifications.QUIET
+        _count_for_the_reader()
     return g.bell
+
+
+# The lists of what admins have to decide, in the order of reports.to_decide().
+TO_DECIDE = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals", "admin_conversations.reported")
 
 
 def _nav_counts() -> dict[str, int]:
@@ -268,11 +311,23 @@ def _nav_counts() -> dict[str, int]:
     if "nav_counts" not in g:
         g.nav_counts = {}
         if current_user.role is Role.ADMIN:
-            lists = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals")
-            g.nav_counts = dict(zip(lists, reports.to_decide(), strict=True))
+            g.nav_counts = dict(zip(TO_DECIDE, reports.to_decide(), strict=True))
         elif current_user.is_professional:
             g.nav_counts = {"professional.requests": proposals.waiting_for(current_user)}
     return g.nav_counts
+
+
+def _unread_talks() -> dict[int, int]:
+    """How many messages of which bookings the reader has not read."""
+    if "unread_talks" not in g:
+        _count_for_the_reader()
+    return g.unread_talks
+
+
+def _count_for_the_reader():
+    g.bell, g.unread_talks = notifications.QUIET, {}
+    if current_user.is_authenticated:
+        g.bell, g.unread_talks = conversations.bell_and_unread_of(current_user)
 
 
 def _local_date(value: datetime | date) -> date:

@@ -94,11 +94,22 @@ def after(response: Response) -> Response:
 
 def register(app: Flask) -> None:
     """The calls themselves, and what they say of themselves."""
-    from api import admin, auth, customer, positions, professional, professionals, service_requests, services
+    from api import (
+        admin,
+        auth,
+        customer,
+        messages,
+        positions,
+        professional,
+        professionals,
+        service_requests,
+        services,
+    )
 
     described = Documented(app, spec_kwargs={"info": {"description": docs.INTRODUCTION}})
     docs.describe(described.spec)
-    for module in (auth, services, professionals, service_requests, positions, customer, professional, admin):
+    about_bookings = (service_requests, messages, positions)
+    for module in (auth, services, professionals, *about_bookings, customer, professional, admin):
         described.register_blueprint(module.bp, url_prefix=PREFIX)
     docs.init_app(app, described)
 

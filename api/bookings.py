@@ -5,7 +5,7 @@ from marshmallow import fields
 
 from api import schemas
 from api.calls import caller
-from domain import bookings, lookups, schedules
+from domain import bookings, lookups, masking, schedules
 from domain.errors import NotAllowed
 from domain.transitions import IN_TOUCH
 from extensions import db
@@ -128,7 +128,7 @@ def brief(booking: Booking, by: User) -> dict:
         "starts_at": booking.starts_at,
         "ends_at": booking.ends_at,
         "address": {"line1": booking.address_line if agreed else None, "pincode": booking.pincode},
-        "remarks": booking.remarks if concerned else None,
+        "remarks": masking.shown(booking.remarks, booking, booking.customer_id, by) if concerned else None,
     }
 
 
@@ -171,5 +171,5 @@ def _events(booking, by):
                 "to_status": event.to_status,
                 "at": event.at,
                 "by": event.actor and event.actor.role.value,
-                "reason": "" if kept else event.reason,
+                "reason": "" if kept else masking.shown(event.reason, booking, event.actor_id, by),
             }

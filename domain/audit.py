@@ -32,6 +32,8 @@ ACTIONS = {
     "unmark_sick": _l("Took sick days back"),
     "hide_review": _l("Hid a review"),
     "show_review": _l("Showed a review again"),
+    "hide_message": _l("Hid a message"),
+    "dismiss_report": _l("Dismissed the report of a message"),
     "create_category": _l("Created a category"),
     "edit_category": _l("Changed a category"),
     "retire_category": _l("Retired a category"),

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, cascades, clock, matching, offers, refunds, start_codes
+from domain import audit, availability, cascades, clock, masking, matching, offers, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import (
     BLOCKING,
@@ -158,7 +158,7 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     count_answer(by.id, accepted=False)
     if not cascades.follow(booking):
         kind = "nobody" if for_any or booking.cascade else "rejected"
-        tell([booking.customer_id], kind, booking, by.name, reason=reason)
+        tell([booking.customer_id], kind, booking, by.name, reason=masking.told(reason, booking))
 
 
 def depart(booking: Booking, by: User) -> None:

@@ -40,6 +40,7 @@ TOPICS = {
         Topic.PROGRESS: Offer(
             _l("On the day"), _l("The professional is on the way, has started, or noted your payment.")
         ),
+        Topic.MESSAGES: Offer(_l("Messages"), _l("Your professional writes to you. Once until you read it.")),
         Topic.REMINDERS: Offer(_l("Reminders"), _l("A day and two hours before a booking.")),
         Topic.REVIEWS: Offer(_l("Reviews"), _l("A day after a job, and when somebody replies to your review.")),
         Topic.REPORTS: Offer(_l("Monthly report"), _l("What you booked and spent in the month before.")),
@@ -53,6 +54,7 @@ TOPICS = {
             _l("Requests and jobs"), _l("Somebody asks for you, moves or cancels a job. At least one way stays on.")
         ),
         Topic.PROGRESS: Offer(_l("On the day"), _l("The customer confirms that the job is done.")),
+        Topic.MESSAGES: Offer(_l("Messages"), _l("A customer writes to you. Once until you read it.")),
         Topic.REMINDERS: Offer(
             _l("Reminders"), _l("In the evening: requests to answer, and the jobs of the next day.")
         ),

@@ -58,6 +58,7 @@ _TOPICS = {
     Topic.ACCOUNT: _l("Account and security"),
     Topic.BOOKINGS: _l("Bookings"),
     Topic.PROGRESS: _l("On the day"),
+    Topic.MESSAGES: _l("Messages"),
     Topic.REMINDERS: _l("Reminders"),
     Topic.REVIEWS: _l("Reviews"),
     Topic.REPORTS: _l("Monthly report"),

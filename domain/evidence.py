@@ -11,12 +11,13 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain import audit, bookings, files, lookups, schedules
+from domain import audit, bookings, conversations, files, lookups, schedules
 from domain.errors import NotFound
 from domain.transitions import IN_TOUCH
 from extensions import db
 from models import Booking, BookingEvent, Notification, OutboxMessage, Professional, User
 from models_lifecycle import Dispute, DisputePhoto, Proposal
+from models_live import Message
 
 # What an admin says with these, both sides are told; other reasons are for the audit trail.
 TOLD = frozenset({"cancel", "resolve", "rework", "refund"})
@@ -43,6 +44,8 @@ class Bundle:
     professional_phone: str | None
     address: str | None
     rework_id: int | None
+    # What the two said to each other, and the photo shown with it: nobody reads that without a dispute.
+    said: list[tuple[Message, str | None]]
     # For admins alone.
     everything: bool = False
     offers: list = field(default_factory=list)
@@ -68,6 +71,7 @@ def bundle(booking_id: int, by: User) -> Bundle:
         "professional_phone": professional.user.phone if professional and reachable else None,
         "address": booking.address_line if theirs else None,
         "rework_id": rework_id,
+        "said": _said(booking, by) if booking.dispute else [],
     }
     if by.is_admin:
         known |= {
@@ -94,7 +98,7 @@ def _whole(booking_id, by):
                 joinedload(Booking.lines),
                 joinedload(Booking.payments),
                 joinedload(Booking.refunds),
-                selectinload(Booking.proposals).joinedload(Proposal.by),
+                joinedload(Booking.proposals).joinedload(Proposal.by),
                 selectinload(Booking.events).joinedload(BookingEvent.actor),
                 joinedload(Booking.dispute).options(
                     joinedload(Dispute.photos).joinedload(DisputePhoto.file), joinedload(Dispute.resolved_by)
@@ -142,6 +146,16 @@ def _told(booking, by):
     if not by.is_admin:
         found = found.where(Notification.user_id.in_((booking.customer_id, booking.professional_id)))
     return [tuple(row) for row in db.session.execute(found.order_by(Notification.id))]
+
+
+def _said(booking, by):
+    talk = conversations.of(booking.id, booking.professional_id).options(
+        joinedload(Message.sender), joinedload(Message.file)
+    )
+    if not by.is_admin:
+        talk = talk.where(Message.hidden_at.is_(None))
+    found = db.session.scalars(talk.order_by(Message.id)).all()
+    return [(one, _embedded(one) if one.file else None) for one in found]
 
 
 def _messages(booking):

@@ -15,13 +15,14 @@ from flask_babel import gettext as _
 from PIL import Image, ImageOps
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
-from sqlalchemy import bindparam, event, select
+from sqlalchemy import bindparam, event, or_, select
 
 from domain import clock
 from domain.errors import Invalid, NotFound
 from extensions import db, settings
 from models import Approval, Booking, FileKind, Professional, StoredFile, User
 from models_lifecycle import Dispute, DisputePhoto
+from models_live import Message
 from storage import LocalStorage, is_name, new_name
 
 MEGABYTE = 1024 * 1024
@@ -30,7 +31,7 @@ MOST_PIXELS = 40_000_000
 MOST_PAGES = 20
 MOST_OBJECTS = 50_000
 FORMATS = ("JPEG", "PNG", "WEBP")
-LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048, FileKind.EVIDENCE: 1600}
+LONGEST_SIDE = {FileKind.PHOTO: 1024, FileKind.IDENTITY: 2048, FileKind.EVIDENCE: 1600, FileKind.PICTURE: 1600}
 # What may come as a document; everything else is a picture.
 DOCUMENTS = frozenset({FileKind.RESUME, FileKind.IDENTITY})
 PDF, JPEG = "application/pdf", "image/jpeg"
@@ -58,6 +59,12 @@ _SHOWN_EVIDENCE = (
     select(DisputePhoto.file_id)
     .join(Dispute, Dispute.id == DisputePhoto.dispute_id)
     .join(Booking, Booking.id == Dispute.booking_id)
+)
+
+_SHOWN_PICTURE = (
+    select(Message.id)
+    .join(Booking, Booking.id == Message.booking_id)
+    .where(Message.hidden_at.is_(None), Message.professional_id == Booking.professional_id)
 )
 
 # A bad PDF is its sender's business: it would fill the log with a line for each of its faults.
@@ -134,8 +141,8 @@ def forget_strays(names: list[str]) -> int:
 
 
 def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
-    """A file for its owner or an admin, and evidence for the other side of its booking too; for
-    everybody else there is none."""
+    """A file for its owner or an admin, and what was shown to the other side of a booking for them too;
+    for everybody else there is none."""
     file = db.session.get(StoredFile, file_id) if is_name(file_id) else None
     if file is None or not (user.is_admin or file.owner_id == user.id or _is_shown_to(file, user)):
         raise NotFound(_("There is no such file."))
@@ -160,8 +167,12 @@ def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
 
 
 def _is_shown_to(file, user):
-    shown = _SHOWN_EVIDENCE.where(DisputePhoto.file_id == file.id, Booking.professional_id == user.id)
-    return file.kind is FileKind.EVIDENCE and db.session.scalar(select(shown.exists()))
+    theirs = or_(Booking.professional_id == user.id, Booking.customer_id == user.id)
+    shown = {
+        FileKind.EVIDENCE: _SHOWN_EVIDENCE.where(DisputePhoto.file_id == file.id, theirs),
+        FileKind.PICTURE: _SHOWN_PICTURE.where(Message.file_id == file.id, theirs),
+    }.get(file.kind)
+    return shown is not None and db.session.scalar(select(shown.exists()))
 
 
 def _opened(file):

@@ -18,6 +18,8 @@ BELL = "bell"
 BOOKINGS = "bookings"
 # A customer's places in the lines for full days.
 WAITS = "waits"
+# The list of somebody's conversations.
+TALKS = "talks"
 # Not a name but the end: whoever is listening has to come back and show who they are.
 END = "end"
 
@@ -28,6 +30,16 @@ def person(user_id: int) -> str:
 
 def slots(professional_id: int) -> str:
     return f"slots-{professional_id}"
+
+
+def talk(booking_id: int) -> str:
+    """What was said about a booking, and what of it was read."""
+    return f"talk-{booking_id}"
+
+
+def typing(booking_id: int) -> str:
+    """Somebody writes at this moment; there is nothing to look at yet."""
+    return f"typing-{booking_id}"
 
 
 def tell(people: Iterable[int | None], *names: str) -> None:

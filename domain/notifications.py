@@ -63,6 +63,7 @@ TEXTS = {
     "dispute_rework": _l("The work is done again: %(service)s on %(time)s, and it costs nothing. %(reason)s"),
     "dispute_refund": _l("The dispute about %(service)s on %(time)s ended with a refund: %(reason)s"),
     "dispute_dismissed": _l("The dispute about %(service)s on %(time)s ended without a refund: %(reason)s"),
+    "message": _l("%(name)s wrote to you about %(service)s on %(time)s."),
     "paid": _l("%(name)s noted your payment for %(service)s."),
     "reviewed": _l("%(name)s reviewed %(service)s."),
     "replied": _l("%(name)s replied to your review of %(service)s."),
@@ -124,9 +125,16 @@ def notify(user_id: int, kind: str, booking_id: int | None = None, **data) -> No
 
 
 def notify_all(
-    user_ids: list[int], kind: str, booking_id: int | None = None, *, usual=False, cause: str | None = None, **data
+    user_ids: list[int],
+    kind: str,
+    booking_id: int | None = None,
+    *,
+    usual=False,
+    cause: str | None = None,
+    due_at: datetime | None = None,
+    **data,
 ) -> None:
-    """Tell several people the same, in the app and by the channels of their choice.
+    """Tell several people the same, in the app at once and by the channels of their choice, from `due_at` on.
 
     `usual` says that none of them chose channels of their own. `cause` names what happened; without
     one it is the kind of move, the booking and the moment.
@@ -141,11 +149,7 @@ def notify_all(
         _insert(db.session.connection(), rows)
         cause = cause or f"{kind}:{booking_id}:{now.isoformat()}"
         news.tell(user_ids, news.BELL)
-        outbox.publish(user_ids, kind, cause, booking_id, usual=usual, **data)
-
-
-def bell_of(user_id: int) -> Bell:
-    return Bell(*db.session.execute(select(UNREAD, NEWEST), {"user": user_id}).one())
+        outbox.publish(user_ids, kind, cause, booking_id, usual=usual, due_at=due_at, **data)
 
 
 def unread_since(user: User, seen: int) -> tuple[list[Notification], int]:
@@ -176,6 +180,14 @@ def read(notification: Notification) -> None:
     before = and_(Notification.booking_id == notification.booking_id, Notification.id < notification.id)
     db.session.execute(mine.where(or_(Notification.id == notification.id, before)).values(read_at=clock.now()))
     news.tell([notification.user_id], news.BELL)
+
+
+def read_about(user: User, kind: str, booking_id: int) -> None:
+    """Mark as read what somebody was told, because they have looked at the thing itself."""
+    told = Notification.user_id == user.id, Notification.kind == kind, Notification.booking_id == booking_id
+    unread = update(Notification).where(*told, Notification.read_at.is_(None)).values(read_at=clock.now())
+    if db.session.execute(unread.execution_options(synchronize_session=False)).rowcount:
+        news.tell([user.id], news.BELL)
 
 
 def read_all(user: User) -> None:

@@ -20,6 +20,7 @@ class Topic(StrEnum):
     ACCOUNT = "account"
     BOOKINGS = "bookings"
     PROGRESS = "progress"
+    MESSAGES = "messages"
     REMINDERS = "reminders"
     REVIEWS = "reviews"
     REPORTS = "reports"
@@ -86,6 +87,7 @@ TOPIC_OF = {
     "pause_ended": Topic.ACCOUNT,
     "sealed": Topic.ACCOUNT,
     "test_message": Topic.ACCOUNT,
+    "message": Topic.MESSAGES,
     "requests_waiting": Topic.REMINDERS,
     "tomorrow": Topic.REMINDERS,
     "day_before": Topic.REMINDERS,

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, deadlines, offers, schedules, standings
+from domain import availability, bookings, clock, deadlines, masking, offers, schedules, standings
 from domain.errors import Conflict, Invalid, InvalidTransition
 from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
@@ -255,6 +255,7 @@ def _changed():
 
 def _tell_other(booking, by, kind, note="", **times):
     other = booking.professional_id if by.id == booking.customer_id else booking.customer_id
+    note = masking.told(note, booking)
     tell([other], kind, booking, by.name, reason=f"“{note}”" if note else "", **times)
 
 

@@ -23,6 +23,8 @@ SHOWN = {
     "favourites": "customer_id professional_id created_at",
     "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
     "leases": "name holder beats taken_at beaten_at",
+    "message_reports": "id message_id by_id created_at decided_at decided_by_id",
+    "messages": "id booking_id professional_id sender_id file_id created_at hidden_at hidden_reason",
     "notifications": "id user_id kind booking_id data created_at read_at",
     "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"
@@ -44,6 +46,7 @@ SHOWN = {
     "slot_claims": "professional_id bucket booking_id"
     " wait_id",
     "stored_files": "id owner_id kind content_type size created_at",
+    "talk_sides": "booking_id professional_id user_id newest_id unread received_id received_at read_id read_at",
     "tallies": "name value",
     "time_off": "id professional_id starts_at ends_at note calendar_id",
     "trips": "id area hour km minutes day",
@@ -53,7 +56,8 @@ SHOWN = {
     "webhooks": "id url verbs created_by_id created_at paused_at removed_at",
     "working_hours": "id professional_id weekday starts_minute ends_minute",
 }
-# Secrets: what opens an account, a door or a chat, the texts of messages, some of which do, and where somebody is.
+# Secrets: what opens an account, a door or a chat, the texts of messages, some of which do, what two people
+# say to each other, and where somebody is.
 WITHHELD = {
     "api_keys": "hash",
     "api_results": "caller key fingerprint sealed created_at",
@@ -61,6 +65,8 @@ WITHHELD = {
     "bookings": "code_salt",
     "exports": "key file_name",
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
+    "message_reports": "reason",
+    "messages": "mark text",
     "outbox": "data lease body",
     "outside_calendars": "url lease",
     "positions": "booking_id since lat lon accuracy at set_off_at set_off_km",

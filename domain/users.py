@@ -17,6 +17,7 @@ from domain import (
     blocked_pairs,
     channels,
     clock,
+    conversations,
     favourites,
     files,
     listings,
@@ -284,6 +285,8 @@ def _empty_professional(professional):
 def _erase_traces(user, former_name):
     db.session.flush()
     _erase_disputes(user)
+    # Before the photos in it.
+    conversations.forget(user)
     for file_id in db.session.scalars(select(StoredFile.id).where(StoredFile.owner_id == user.id)).all():
         files.forget(file_id)
     now = clock.now()
@@ -300,13 +303,8 @@ def _erase_traces(user, former_name):
         .execution_options(synchronize_session=False)
     )
     _erase_from_stories(user, former_name)
-    favourites.forget(user)
-    blocked_pairs.forget(user)
-    appeals.forget(user)
-    waits.forget(user)
-    api_keys.forget(user)
-    api_sessions.forget(user)
-    outside_calendars.forget(user)
+    for kept in (favourites, blocked_pairs, appeals, waits, api_keys, api_sessions, outside_calendars):
+        kept.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):

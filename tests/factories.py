@@ -182,11 +182,15 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
         )
     )
     if status is Status.DISPUTED:
-        db.session.add(Dispute(booking_id=made.id, words="The tap still drips.", opened_at=moment))
+        dispute(made)
     if professional and status in HOLDING:
         availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
     db.session.commit()
     return made
+
+
+def dispute(booking: Booking) -> Dispute:
+    return _saved(Dispute(booking_id=booking.id, words="The tap still drips.", opened_at=clock.now()))
 
 
 def happened(booking: Booking, verb: str, by: User | None, moment: datetime, source: Status | None = None) -> None:

@@ -8,7 +8,18 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import channels, clock, disputes, feeds, no_shows, outbox, outside_calendars, proposals
+from domain import (
+    channels,
+    clock,
+    conversations,
+    disputes,
+    feeds,
+    message_reports,
+    no_shows,
+    outbox,
+    outside_calendars,
+    proposals,
+)
 from extensions import db
 from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
 from models_lifecycle import Appeal, SickDay
@@ -69,6 +80,8 @@ PAGES = {
         "/bookings/{absent}/no-show",
         "/bookings/{on_the_way}",
         "/bookings/{completed}/dispute",
+        "/conversations/{completed}",
+        "/conversations/{completed}/messages/{said}/report",
     ),
     "professional": (
         "/profile",
@@ -81,6 +94,7 @@ PAGES = {
         "/professional/reviews",
         "/professional/series/{series}",
         "/professional/jobs/{pending}",
+        "/conversations/{completed}",
         "/professional/jobs/{offered}",
         "/professional/jobs/{accepted}",
         "/professional/jobs/{completed}",
@@ -116,6 +130,8 @@ PAGES = {
         "/admin/audit",
         "/admin/exports",
         "/admin/disputes",
+        "/admin/reported-messages/{report}",
+        "/admin/reported-messages/{report}/hide",
         "/admin/appeals/{appeal}",
         "/admin/professionals/{professional}/scorecard",
         "/admin/professionals/{unapproved}/end-pause",
@@ -195,8 +211,13 @@ def things(customer, professional, other_professional, unapproved_professional, 
         )
         if person:
             proposals.propose(made[name], person, factories.at(15, days=days))
+    said, answered = (
+        conversations.send(made["completed"], by, "Thank you") for by in (professional, customer)
+    )
     db.session.commit()
     return {
+        "said": said.id,
+        "report": message_reports.report(answered, professional, "Too loud").id,
         "failed": failed.id,
         "webhook": factories.webhook(factories.admin()).id,
         **{name: booking.id for name, booking in made.items()},

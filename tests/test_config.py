@@ -78,6 +78,7 @@ def test_a_postgresql_url_means_psycopg_3(load, scheme):
         ("CURRENCY", "rupees"),
         ("FLASK_DEBUG", "maybe"),
         ("RATELIMIT_ENABLED", "2"),
+        ("MASK_CONTACTS", "some"),
         ("PLATFORM_FEE", "ten"),
         ("PLATFORM_FEE", "-1"),
         ("PLATFORM_FEE", "1.005"),

@@ -9,7 +9,7 @@ from flask_babel import force_locale
 
 import letters
 import templating
-from domain import bookings, clock, outbox, proposals
+from domain import bookings, clock, conversations, outbox, proposals
 from extensions import db
 from models import BookingEvent, BookingOffer, Channel, OfferStatus, OutboxMessage, Status, WaitStatus
 from tests import factories
@@ -59,6 +59,12 @@ def write(app, customer, professional, admin):
         db.session.commit()
         return booking
 
+    def written_about():
+        booking = factories.booking(customer, professional, status=Status.ACCEPTED)
+        conversations.send(booking, professional, "I come at nine.")
+        db.session.commit()
+        return booking
+
     def _situation(kind):
         if outbox.TOPIC_OF[kind] in ("account", "site"):
             return None
@@ -69,6 +75,8 @@ def write(app, customer, professional, admin):
             return booking
         if kind == "proposed":
             return proposed()
+        if kind == "message":
+            return written_about()
         if kind in ("requested", "series_requested", "requests_waiting"):
             return factories.booking(customer, professional)
         if kind in ("activity_report", "earnings_statement", "review_prompt"):

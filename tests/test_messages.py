@@ -13,7 +13,7 @@ from models import OutboxMessage
 from tests.domain.test_channels import HOOK
 
 PAGE = "/account/messages"
-MAILS = {topic: ["mail"] for topic in ("bookings", "reminders", "reviews", "reports")}
+MAILS = {topic: ["mail"] for topic in ("bookings", "messages", "reminders", "reviews", "reports")}
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def is_on(user, topic=Topic.REMINDERS):
 @pytest.mark.parametrize(
     ("person", "topics"),
     [
-        ("customer", {"bookings", "progress", "reminders", "reviews", "reports"}),
-        ("professional", {"bookings", "progress", "reminders", "reviews", "reports"}),
+        ("customer", {"bookings", "progress", "messages", "reminders", "reviews", "reports"}),
+        ("professional", {"bookings", "progress", "messages", "reminders", "reviews", "reports"}),
         ("admin", {"site"}),
     ],
 )
@@ -73,6 +73,7 @@ def test_a_choice_is_saved_and_shown(as_, customer):
         ("progress", "chat"),
         ("reminders", "mail"),
         ("reminders", "chat"),
+        ("messages", "mail"),
         ("reports", "mail"),
     }
     assert customer.chat_url == HOOK

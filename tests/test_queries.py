@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from domain import clock
 from extensions import db
@@ -25,6 +25,7 @@ from models import (
     WorkingHours,
 )
 from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite
+from models_live import Message, MessageReport, TalkSide
 from tests import client as browser
 from tests import factories, test_access
 
@@ -35,6 +36,7 @@ READERS = {
     "professional": ["pro"],
     "admin": ["admin"],
     "account": ["customer", "pro", "admin"],
+    "conversations": ["customer", "pro"],
 }
 # Pages that need a state of log-in or a mailed link of their own.
 SKIPPED = ("static", "bootstrap.static", "security.", "auth.")
@@ -107,8 +109,32 @@ def grow(size, cast, ids):
     kept = {"customer_id": one["customer_id"], "created_at": now}
     put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
     put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
+    _talk(count, first, cast, ids["booking_id"], now)
     db.session.commit()
     db.session.expire_all()
+
+
+def _talk(count, first, cast, booking_id, now):
+    """One long conversation, many short ones, and reports of them."""
+    put, customer, pro = db.session.execute, cast["customer"].id, cast["pro"].id
+    said = {"professional_id": pro, "created_at": now, "text": "Hello", "hidden_reason": ""}
+    last = db.session.scalar(select(func.max(Message.id)))
+    bookings = [*range(first, first + count), *[booking_id] * count]
+    sent = [
+        {"id": last + n, "booking_id": one, "sender_id": (customer, pro)[n % 2], "mark": f"crowd{last + n}", **said}
+        for n, one in enumerate(bookings, 1)
+    ]
+    put(insert(Message), sent)
+    side = {"professional_id": pro, "unread": 1, "received_id": 0, "read_id": 0}
+    for who in (customer, pro):
+        put(
+            insert(TalkSide),
+            [{"booking_id": first + n, "user_id": who, "newest_id": last + 1 + n, **side} for n in range(count)],
+        )
+    put(update(Booking).where(Booking.id >= first).values(accepted_at=now))
+    wrong = {"reason": "Rude", "created_at": now}
+    reported = range(last + 1, last + 100)
+    put(insert(MessageReport), [{"message_id": n, "by_id": (pro, customer)[n % 2], **wrong} for n in reported])
 
 
 def _person(number, role, now):

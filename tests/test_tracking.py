@@ -99,8 +99,8 @@ def test_an_old_position_says_when_it_was(as_, sharing, customer, pages, frozen)
 
 def test_a_position_is_news_for_the_customer_alone(site, sharing, customer, professional, pages, job):
     hub = site.extensions["live"].hub
-    theirs = hub.open("one", [f"person:{customer.id}"], hub.last)
-    others = hub.open("other", [f"person:{professional.id}", "admins"], hub.last)
+    theirs = hub.open("one", [f"person:{customer.id}"], hub.last, hub.last)
+    others = hub.open("other", [f"person:{professional.id}", "admins"], hub.last, hub.last)
     sharing.post(pages["share"], data=HERE)
     assert theirs.take(0)[1] == [f"position-{job.id}"]
     assert others.take(0)[1] == []

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_06"
-down_revision = "20261121_04"
+down_revision = "20261121_05"
 branch_labels = None
 depends_on = None
 

@@ -3,16 +3,21 @@
 
 const { live: address, known: made } = document.body.dataset;
 const line = document.getElementById("live-line");
-const SECONDS = { patience: 3, poll: 15, again: 10, most: 60, asleep: 60 };
+const SECONDS = { patience: 3, silence: 40, poll: 15, again: 10, most: 60, asleep: 60 };
 const EVERYTHING = "everything";
+// A browser opens six connections to a site, and pages need some of them: more windows than this poll.
+const LINES = ["line-1", "line-2", "line-3", "line-4"];
 
 let known = made;
 let source;
+let giveBack;
 let pauseSeconds = SECONDS.again;
+let silenceTimer;
 let lostTimer;
 let pollTimer;
 let againTimer;
 let sleepTimer;
+let retryTimer;
 let over = false;
 
 function look(names) {
@@ -31,27 +36,42 @@ function say(text) {
 function lose() {
   lostTimer ??= setTimeout(() => {
     say(line.dataset.lost);
-    pollTimer ??= setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
+    look([EVERYTHING]);
+    pollTimer = setInterval(() => look([EVERYTHING]), SECONDS.poll * 1000);
   }, SECONDS.patience * 1000);
 }
 
-function found() {
+function stopAsking() {
   clearTimeout(lostTimer);
   clearInterval(pollTimer);
   lostTimer = pollTimer = undefined;
-  pauseSeconds = SECONDS.again;
-  say("");
 }
 
-function listen() {
+// A line that was cut without a word says nothing any more, not even its pings.
+function hear() {
+  clearTimeout(silenceTimer);
+  silenceTimer = setTimeout(() => {
+    lose();
+    connect();
+  }, SECONDS.silence * 1000);
+}
+
+function connect() {
   clearTimeout(againTimer);
+  clearTimeout(silenceTimer);
   source?.close();
-  if (over) return;
   const url = new URL(address, location.href);
   url.searchParams.set("after", known);
   source = new EventSource(url);
-  source.onopen = found;
+  source.addEventListener("ping", hear);
+  source.onopen = () => {
+    hear();
+    stopAsking();
+    pauseSeconds = SECONDS.again;
+    say("");
+  };
   source.onmessage = (event) => {
+    hear();
     known = event.lastEventId;
     look(event.data.split(" "));
   };
@@ -60,17 +80,38 @@ function listen() {
     // The browser comes back by itself, unless it was refused: then who asks again hears why.
     if (source.readyState !== EventSource.CLOSED) return;
     look([EVERYTHING]);
-    againTimer = setTimeout(listen, pauseSeconds * 1000);
+    againTimer = setTimeout(connect, pauseSeconds * 1000);
     pauseSeconds = Math.min(pauseSeconds * 2, SECONDS.most);
   };
 }
 
+// Open a line, as soon as this window may have one; until then it is as good as lost.
+function listen() {
+  if (over || document.hidden) return;
+  if (!navigator.locks) connect();
+  else if (!giveBack) wait();
+  else if (source) connect();
+}
+
+function wait() {
+  lose();
+  const waiting = new AbortController();
+  giveBack = () => waiting.abort();
+  LINES.forEach((name) => navigator.locks.request(name, { signal: waiting.signal }, () => {
+    // Perhaps another came first, or the window rests again.
+    if (waiting.signal.aborted) return undefined;
+    waiting.abort();
+    connect();
+    return new Promise((resolve) => { giveBack = resolve; });
+  }).catch(() => {}));
+}
+
 function rest() {
   source?.close();
-  clearTimeout(againTimer);
-  clearTimeout(lostTimer);
-  clearInterval(pollTimer);
-  lostTimer = pollTimer = undefined;
+  giveBack?.();
+  source = giveBack = undefined;
+  [silenceTimer, againTimer, retryTimer].forEach(clearTimeout);
+  stopAsking();
 }
 
 // Who was logged out meanwhile is led to the log-in; the page stays as it is and says so.
@@ -80,21 +121,31 @@ function end() {
   say(line.dataset.ended);
 }
 
-// A window in the background gives its line back, of which a browser has only six for a site.
+// A window in the background gives its line back after a while, and one that begins there waits.
 document.addEventListener("visibilitychange", () => {
   clearTimeout(sleepTimer);
   if (document.hidden) sleepTimer = setTimeout(rest, SECONDS.asleep * 1000);
-  else if (source?.readyState === EventSource.CLOSED) listen();
+  else if (!source || source.readyState === EventSource.CLOSED) listen();
 });
 window.addEventListener("pagehide", rest);
 window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 window.addEventListener("online", listen);
+window.addEventListener("offline", lose);
 
 // -- Parts that ask for themselves ------------------------------------------------------------
 
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.detail.triggeringEvent?.type === "look") event.detail.headers["Doorstep-Look"] = "1";
+  if (event.detail.triggeringEvent?.type !== "look") return;
+  event.detail.headers["Doorstep-Look"] = "1";
+  event.detail.timeout = SECONDS.again * 1000;
 });
+// What could not be had just now is asked for again.
+["htmx:sendError", "htmx:timeout", "htmx:responseError"].forEach((name) => document.addEventListener(name, (event) => {
+  const { target, xhr } = event.detail;
+  if (!target.dataset.look || [403, 404].includes(xhr.status) || over) return;
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(() => look([EVERYTHING]), SECONDS.again * 1000);
+}));
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, requestConfig, serverResponse, xhr } = event.detail;
   if (!("Doorstep-Look" in requestConfig.headers)) return;
@@ -118,6 +169,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", () => {
   if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
   held = undefined;
+});
+// What could not be asked for, although the line still spoke of it, is asked for again.
+document.addEventListener("htmx:sendError", (event) => {
+  const { target } = event.detail;
+  if (target.dataset.look) setTimeout(() => htmx.trigger(target, "look"), SECONDS.patience * 1000);
 });
 
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;

@@ -56,6 +56,8 @@ TABLE = {
         POST /api/service-requests/<int:booking_id>/review
     """,
     "401 401 404 404 403 in in 403": """
+        GET /api/service-requests/<int:booking_id>/messages
+        POST /api/service-requests/<int:booking_id>/messages
         PUT /api/service-requests/<int:booking_id>/close
     """,
     "401 401 403 404 403 403 in 403": """
@@ -79,6 +81,7 @@ BODIES = {
     "PUT /api/service-requests/<int:booking_id>/start": {"code": "0000"},
     "PUT /api/service-requests/<int:booking_id>/position": {"lat": 12.97, "lon": 77.59, "accuracy": 8},
     "POST /api/service-requests/<int:booking_id>/review": {"rating": 5},
+    "POST /api/service-requests/<int:booking_id>/messages": {"text": "Ring twice."},
 }
 
 

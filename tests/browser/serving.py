@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +15,22 @@ from config import ROOT
 PATIENCE_SECONDS = 60
 
 
-@dataclass
 class Site:
-    address: str
-    folder: Path
+    """A gunicorn at a port that it keeps when it is stopped and started again."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self.folder = folder
+        self._environment = environment
+        self._port = 0
+        self._process = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
 
     def move_to(self, moment: datetime) -> None:
         """Set the site's clock; it stands there until it is moved again."""
@@ -28,9 +39,31 @@ class Site:
         new.write_text(moment.isoformat())
         new.replace(self.folder / "clock")
 
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
+    def start(self) -> None:
+        bind = f"127.0.0.1:{self._port}"
+        with open(self.folder / "log", "w" if self._port == 0 else "a") as log:
+            began = log.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--bind", bind, "tests.browser.clocked:create_app()"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._port = self._found_port(began)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE_SECONDS)
+
+    def _found_port(self, began):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            # The port is free before the worker answers; the kernel keeps a first visitor waiting.
+            if found := re.search(r"Doorstep is at http://127.0.0.1:(\d+)", self.log[began:]):
+                return int(found[1])
+            time.sleep(0.05)
+        raise AssertionError(f"the site did not start:\n{self.log}")
 
 
 @contextmanager
@@ -39,40 +72,24 @@ def serve(
 ) -> Iterator[Site]:
     """The site at a free port until the block ends. What the server logged as an error fails the test."""
     folder.mkdir(parents=True, exist_ok=True)
-    site = Site("", folder)
+    site = Site(
+        folder,
+        {
+            # Nothing else of the developer's environment reaches the site.
+            "PATH": os.environ["PATH"],
+            "CLOCK_FILE": str(folder / "clock"),
+            "INSTANCE_DIR": str(folder / "instance"),
+            "DATABASE_URL": database_url,
+            "UPLOAD_DIR": str(uploads),
+            "SECRET_KEY": secret_key,
+            "RATELIMIT_ENABLED": "0",
+            **environment,
+        },
+    )
     site.move_to(moment)
-    with open(folder / "log", "w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "tests.browser.clocked:create_app()"],
-            cwd=ROOT,
-            env={
-                # Nothing else of the developer's environment reaches the site.
-                "PATH": os.environ["PATH"],
-                "CLOCK_FILE": str(folder / "clock"),
-                "INSTANCE_DIR": str(folder / "instance"),
-                "DATABASE_URL": database_url,
-                "UPLOAD_DIR": str(uploads),
-                "SECRET_KEY": secret_key,
-                "RATELIMIT_ENABLED": "0",
-                **environment,
-            },
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            site.address = _address(process, site)
-            yield site
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_SECONDS)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
     assert "Traceback" not in site.log, site.log
-
-
-def _address(process, site):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        # The port is free before the worker answers; the kernel keeps a first visitor waiting.
-        if found := re.search(r"Doorstep is at (http://\S+)", site.log):
-            return found[1]
-        time.sleep(0.05)
-    raise AssertionError(f"the site did not start:\n{site.log}")

@@ -44,6 +44,7 @@ def test_who_chose_nothing_gets_mails_and_no_mail_about_the_way_there(customer):
         "account": ("mail",),
         "bookings": ("mail",),
         "progress": (),
+        "messages": ("mail",),
         "reminders": ("mail",),
         "reviews": ("mail",),
         "reports": ("mail",),

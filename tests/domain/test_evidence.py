@@ -9,7 +9,7 @@ import html5lib
 import pytest
 from PIL import Image
 
-from domain import bookings, disputes, evidence, files, no_shows, proposals
+from domain import bookings, conversations, disputes, evidence, files, message_reports, no_shows, proposals
 from domain.errors import NotFound
 from domain.transitions import add_event
 from extensions import db
@@ -42,10 +42,10 @@ def told(customer, professional, admin, frozen):
     return booking
 
 
-def photo():
+def photo(kind=FileKind.EVIDENCE):
     out = io.BytesIO()
     Image.new("RGB", (64, 48), "teal").save(out, "JPEG")
-    return files.check(FileKind.EVIDENCE, io.BytesIO(out.getvalue()))
+    return files.check(kind, io.BytesIO(out.getvalue()))
 
 
 def download(client, booking):
@@ -99,6 +99,18 @@ def test_a_photo_whose_file_is_gone_is_missed_and_no_more(as_, customer, told, s
     text = download(as_(customer), told).text
     assert "this file is no longer there" in text
     assert "<img" not in text
+
+
+def test_what_the_two_said_is_in_it_and_what_was_hidden_for_admins_alone(as_, customer, professional, admin, told):
+    conversations.send(told, customer, "It drips again", photo(FileKind.PICTURE))
+    insult = conversations.send(told, professional, "You fool")
+    message_reports.hide(message_reports.report(insult, customer, "Rude"), admin, "Rude")
+    db.session.commit()
+    for person, reads in ((customer, False), (professional, False), (admin, True)):
+        text = download(as_(person), told).text
+        assert "It drips again" in text
+        assert 'alt="Photo from' in text
+        assert ("You fool" in text) is reads
 
 
 def test_the_two_sides_do_not_read_what_admins_wrote_for_themselves(as_, customer, professional, admin, told):

@@ -75,7 +75,8 @@ class Ears:
         channels = {name: [news.person(one.id)] for name, one in people.items() if one}
         channels["admin"].append(news.ADMINS)
         channels["passer-by"] = [news.slots(professional.id)]
-        self.streams = {name: self.hub.open(name, heard, self.hub.last) for name, heard in channels.items()}
+        last = self.hub.last
+        self.streams = {name: self.hub.open(name, heard, last, last) for name, heard in channels.items()}
 
     def heard(self) -> dict[str, set[str]]:
         """Who heard which names since the last time."""
