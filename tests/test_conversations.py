@@ -263,7 +263,8 @@ def test_an_admin_reads_no_conversation_without_a_reason(as_, admin, booking, sa
 
 
 def test_reports_wait_in_the_navigation(as_, admin, report):
-    assert 'Reported messages <span class="count">1</span>' in as_(admin).get("/admin-dashboard").text
+    waiting = '<span data-count="admin_conversations.reported"> <span class="count">1</span></span>'
+    assert waiting in as_(admin).get("/admin-dashboard").text
 
 
 # -- Links ------------------------------------------------------------------------------------
