@@ -43,8 +43,9 @@ def note(response: Response) -> Response:
 
 def _note_visit() -> None:
     """At most once an hour."""
-    # A page that asks for its own fragments, such as the bell's, is no visit.
-    person = None if "HX-Request" in request.headers else g.get("_login_user")
+    # What a page asks for by itself, such as the number on the bell, is no visit.
+    by_itself = "HX-Request" in request.headers or request.endpoint == "live.stream"
+    person = None if by_itself else g.get("_login_user")
     # What a rollback has expired is not in the state; reading it would cost a query.
     known = vars(person) if isinstance(person, User) else {}
     if "id" not in known or "last_seen_at" not in known:

@@ -79,6 +79,10 @@ BESIDE = {
     "/bookings/{id}/cancel-from",
     "/professional/jobs/{id}/block",
     "/professional/jobs/{id}/position",
+    "/conversations/{id}",
+    "/conversations/{id}/messages/<int:said_id>/report",
+    "/conversations/{id}/seen",
+    "/conversations/{id}/typing",
     "/professional/jobs/{id}/sharing",
     "/professional/jobs/{id}/sharing/stop",
 }

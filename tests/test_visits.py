@@ -57,6 +57,7 @@ def test_two_pages_at_once_are_one_visit(as_, customer, frozen):
 
 def test_what_a_page_fetches_by_itself_is_no_visit(as_, customer):
     visit(as_(customer), "/notifications/bell", headers={"HX-Request": "true"})
+    as_(customer).get("/live").close()
     assert seen(customer) is None
 
 

@@ -144,7 +144,7 @@ document.addEventListener("htmx:configRequest", (event) => {
   const { target, xhr } = event.detail;
   if (!target.dataset.look || [403, 404].includes(xhr.status) || over) return;
   clearTimeout(retryTimer);
-  retryTimer = setTimeout(() => look([EVERYTHING]), SECONDS.again * 1000);
+  retryTimer = setTimeout(() => look([EVERYTHING]), SECONDS.patience * 1000);
 }));
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, requestConfig, serverResponse, xhr } = event.detail;
@@ -169,11 +169,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", () => {
   if (held?.focused.isConnected) scrollBy({ top: held.focused.getBoundingClientRect().top - held.top, behavior: "instant" });
   held = undefined;
-});
-// What could not be asked for, although the line still spoke of it, is asked for again.
-document.addEventListener("htmx:sendError", (event) => {
-  const { target } = event.detail;
-  if (target.dataset.look) setTimeout(() => htmx.trigger(target, "look"), SECONDS.patience * 1000);
 });
 
 const isField = (node) => node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement;

@@ -329,6 +329,7 @@ def test_nobody_signs_up_as_an_admin(client, unwritten):
 # What each of these needs to be sound.
 HERE = {"lat": 12.97, "lon": 77.59, "accuracy": 8}
 SENT = {"reject": {"reason": "x"}, "start": {"code": "1234"}, "review": {"rating": 5}, "position": HERE}
+SENT |= {"messages": {"text": "x"}}
 
 
 def test_anothers_booking_is_unknown_in_every_call(

@@ -35,7 +35,7 @@ CALLS = {
     ("cancel", "admin"): ["PUT cancel"],
 }
 # They leave a booking as it is.
-BESIDE = {"PUT position", "DELETE position"}
+BESIDE = {"PUT position", "DELETE position", "POST messages"}
 ROLES_OF = {"PUT cancel": frozenset(Role), "PUT close": frozenset({Role.CUSTOMER, Role.PROFESSIONAL})}
 CASES = [
     pytest.param(verb, party, call, id=f"{verb} by {party}: {call}")
