@@ -52,9 +52,14 @@ def test_a_counter_proposal_is_agreed(new_site, visit, width, javascript):
     assert "Tuesday 24 November, 4:00 pm – 5:15 pm" in customer.text()
     assert "Agreed. This is the time of your booking now." in customer.text()
 
-    with stale.expecting(409):
-        stale.press("Agree to the new time")
-    assert "There is no other time to answer." in stale.text()
+    if javascript:
+        # A window that is open learns of it by itself.
+        expect(stale.page.locator("main")).to_contain_text("Tuesday 24 November, 4:00 pm – 5:15 pm")
+        expect(stale.named("Agree to the new time")).to_have_count(0)
+    else:
+        with stale.expecting(409):
+            stale.press("Agree to the new time")
+        assert "There is no other time to answer." in stale.text()
     assert "proposes another time" not in stale.text()
 
     professional.open("/notifications")
