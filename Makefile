@@ -9,7 +9,8 @@ QUICK := not slow and not race and not browser
 ON_POSTGRES := not browser and (not slow or postgres)
 # In these no database has a part, or only as a notebook.
 NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py api/test_verbs.py test_gateways.py \
-	test_access.py api/test_access.py test_letters.py test_config.py test_calendar_reading.py test_states.py)
+	test_access.py api/test_access.py test_letters.py test_config.py test_calendar_reading.py test_states.py \
+	test_hub.py test_lines.py test_turns.py)
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 

@@ -44,6 +44,8 @@ class Line:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(live, "SECONDS_BETWEEN_PINGS", 0)
+    # There is one clock here, also where PostgreSQL tells the other processes.
+    monkeypatch.setattr(live, "SLACK_MILLISECONDS", 0)
 
 
 @pytest.fixture
