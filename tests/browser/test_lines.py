@@ -43,7 +43,7 @@ def scene(new_site, visit):
     def change(number):
         professional.post(site.address, f"/professional/jobs/{number}/accept")
 
-    yield SimpleNamespace(site=site, wire=wire, customer=customer, change=change)
+    yield SimpleNamespace(site=site, wire=wire, customer=customer, professional=professional, change=change)
     wire.close()
 
 
@@ -108,6 +108,38 @@ def test_a_network_that_is_cut_for_half_a_minute_is_made_up_for(scene):
     scene.wire.mend()
     expect(quiet_line(scene)).to_be_empty(timeout=SOON)
     sees(scene, 3)
+
+
+def test_a_conversation_goes_on_through_a_restart_and_a_cut_network(scene):
+    """Every word comes once and in its order."""
+    scene.change(1)
+    scene.customer.open("/conversations/1")
+    said = []
+
+    def say():
+        said.append(f"Word {len(said) + 1}")
+        scene.professional.post(scene.site.address, "/conversations/1", f"text={said[-1]}&key=key-{len(said)}")
+
+    say()
+    shows(scene, said)
+    say()
+    scene.site.stop()
+    scene.site.start()
+    say()
+    say()
+    shows(scene, said)
+    before = [*said]
+    scene.wire.cut()
+    say()
+    say()
+    scene.customer.page.wait_for_timeout(30 * SECOND)
+    shows(scene, before)
+    scene.wire.mend()
+    shows(scene, said)
+
+
+def shows(scene, said):
+    expect(scene.customer.page.locator("#messages li p")).to_have_text(said, timeout=SOON)
 
 
 def test_a_phone_that_is_offline_says_so_and_catches_up(scene):
