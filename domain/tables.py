@@ -23,6 +23,8 @@ SHOWN = {
     "favourites": "customer_id professional_id created_at",
     "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
     "leases": "name holder beats taken_at beaten_at",
+    "ledger_entries": "id key kind booking_id at",
+    "ledger_lines": "entry_id position account amount",
     "notifications": "id user_id kind booking_id data created_at read_at",
     "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"

@@ -35,6 +35,7 @@ LAYERS = (
 SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
+    ("models_money", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_integrations", "forms"),
 }
