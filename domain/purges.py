@@ -46,12 +46,12 @@ def idempotency_keys(period: str, cursor: int) -> Step:
 def uploads(period: str, cursor: int) -> Step:
     """Delete uploads that nothing refers to, and files without a row, folder after folder."""
     before = clock.now() - UPLOADED_BEFORE
-    forgotten = _unused_rows(before) if cursor == 0 else 0
-    if forgotten == BATCH:
+    # Their bytes go with the commit, so until then they would be found once more.
+    if cursor == 0 and (forgotten := _unused_rows(before)):
         return Step(forgotten, 0)
     following = cursor + FOLDERS_AT_ONCE
     names = [name for number in range(cursor, following) for name in files.names_in(f"{number:02x}", before)]
-    forgotten += files.forget_strays(names)
+    forgotten = files.forget_strays(names)
     return Step(forgotten, following if following < FOLDERS else None)
 
 

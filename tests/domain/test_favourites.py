@@ -82,14 +82,14 @@ def test_the_marks_of_a_customer_come_in_one_query(customer, professional, other
     blocked_pairs.block(factories.booking(customer, third, status=Status.CLOSED), third)
     notifications.notify(customer.id, "approved")
     db.session.commit()
-    _loaded = customer.id
+    newest, _loaded = notifications.page_for(customer).items[0].id, customer.id
     with count_queries() as seen:
         marks = favourites.marks(customer)
     assert marks == favourites.Marks(
         frozenset({professional.id}),
         frozenset({other_professional.id, third.id}),
         frozenset({other_professional.id}),
-        1,
+        notifications.Bell(1, newest),
     )
     assert seen.count == 1
 
