@@ -74,8 +74,9 @@ def of_booking(booking_id: int, kinds: Iterable[str]) -> dict[str, int]:
 
 
 def faults() -> list[str]:
-    """Entries that do not balance, and the sum of all lines if it is not nothing: a sentence each."""
-    unbalanced = select(LedgerLine.entry_id, _SUM).group_by(LedgerLine.entry_id).having(func.sum(LedgerLine.amount) != 0)
+    """Entries that do not balance, or have no lines: a sentence each."""
+    by_entry = select(LedgerLine.entry_id, _SUM).group_by(LedgerLine.entry_id)
+    unbalanced = by_entry.having(func.sum(LedgerLine.amount) != 0)
     found = [f"Entry {entry_id} is off by {off}." for entry_id, off in db.session.execute(unbalanced)]
     empty = select(LedgerEntry.id).where(~LedgerEntry.lines.any())
     return found + [f"Entry {entry_id} has no lines." for entry_id in db.session.scalars(empty)]
