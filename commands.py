@@ -11,13 +11,13 @@ from flask_security import hash_password
 import jobs
 import mail
 import states
-from domain import errors, job_runs, passwords, ratings, timetable, users
+from domain import billing, errors, job_runs, ledger, passwords, ratings, timetable, users
 from extensions import begin_write, db
 from models import RunStatus
 
 
 def init_app(app: Flask) -> None:
-    for command in (create_admin, recompute_ratings, check_ratings, print_states, scheduler, jobs_group):
+    for command in (ledger_group, create_admin, recompute_ratings, check_ratings, print_states, scheduler, jobs_group):
         app.cli.add_command(command)
 
 
@@ -40,6 +40,17 @@ def create_admin(email, name):
         raise click.ClickException(f"{email} has an account already.")
     db.session.commit()
     click.echo(f"{admin.email} can log in as admin now.")
+
+
+ledger_group = AppGroup("ledger", help="The books of the site.")
+
+
+@ledger_group.command("check")
+def check_ledger():
+    """Prove that the books balance and agree with every bill; exit 1 if they do not."""
+    found = [*ledger.faults(), *billing.faults()]
+    click.echo("\n".join(found) or "The books balance.")
+    raise SystemExit(1 if found else 0)
 
 
 @click.command("recompute-ratings")

@@ -93,6 +93,7 @@ class Settings:
     tax_name: str
     tax_basis_points: int
     late_fee: int
+    commission_basis_points: int
     confirm_email: bool
     admin_two_factor: bool
     mail_server: str
@@ -166,6 +167,7 @@ def load(environ=None) -> Settings:
         tax_name=env.get("TAX_NAME") or "GST",
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
         late_fee=_amount(env, "LATE_FEE", "100.00", units),
+        commission_basis_points=_amount(env, "COMMISSION_PERCENT", "0", 100),
         confirm_email=_flag(env, "CONFIRM_EMAIL", False),
         admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
         mail_server=env.get("MAIL_SERVER", ""),

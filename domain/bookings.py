@@ -7,7 +7,19 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, cascades, clock, masking, matching, offers, refunds, start_codes
+from domain import (
+    audit,
+    availability,
+    billing,
+    cascades,
+    clock,
+    ledger,
+    masking,
+    matching,
+    offers,
+    refunds,
+    start_codes,
+)
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import (
     BLOCKING,
@@ -197,6 +209,7 @@ def complete(booking: Booking, by: User) -> None:
         .values(last_job_at=now)
         .execution_options(synchronize_session=False)
     )
+    billing.settle(booking)
     tell([booking.customer_id], "completed", booking, by.name)
 
 
@@ -207,16 +220,16 @@ def record_payment(booking: Booking, by: User, method: PaymentMethod, amount: in
     if not 0 < amount <= booking.due:
         raise Invalid(_("Enter an amount up to what is still due."), "amount")
     move(booking, rule, by, where=(Booking.paid == booking.paid,), paid=booking.paid + amount)
-    db.session.add(
-        Payment(
-            booking_id=booking.id,
-            method=PaymentMethod(method),
-            amount=amount,
-            recorded_by_id=by.id,
-            recorded_at=clock.now(),
-        )
+    payment = Payment(
+        booking_id=booking.id,
+        method=PaymentMethod(method),
+        amount=amount,
+        recorded_by_id=by.id,
+        recorded_at=clock.now(),
     )
+    db.session.add(payment)
     db.session.flush()
+    billing.paid(booking, payment, ledger.professional(booking.professional_id))
     tell([booking.customer_id], "paid", booking, by.name)
 
 
@@ -259,7 +272,7 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
         return
     for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
         setattr(booking, column, value)
-    db.session.flush()
+    billing.settle(booking)
     if rule.by is Party.ADMIN:
         audit.record(by, "cancel", "booking", booking.id, reason=reason)
         tell(others, "cancelled_by_admin", booking, by.name, reason=reason)

@@ -2,7 +2,7 @@
 
 from flask_babel import gettext as _
 
-from domain import bookings, refunds
+from domain import billing, bookings, refunds
 from domain.errors import Invalid
 from domain.transitions import Party, move, rule_for, tell
 from models import Booking, User
@@ -24,6 +24,7 @@ def report(booking: Booking, by: User, note: str = "") -> None:
     fee = 0 if customer_was_there else bookings.late_fee(booking)
     values = refunds.reverse(booking, by, fee, refunds.NO_SHOW, note or "No-show")
     move(booking, rule, by, note, where=(Booking.paid == booking.paid,), **values)
+    billing.settle(booking)
     if customer_was_there:
         tell([booking.professional_id], "professional_absent", booking, by.name)
         tell([by.id], "absence_noted", booking, booking.professional.user.name)

@@ -6,7 +6,7 @@ After each verb the total is the sum of the lines, and what is paid is the payme
 from flask_babel import gettext as _
 from sqlalchemy import update
 
-from domain import clock
+from domain import billing, clock, ledger
 from domain.errors import Conflict, Invalid
 from extensions import db
 from models import Booking, BookingLine, LineKind, User
@@ -52,16 +52,18 @@ def lower(booking: Booking, by: User, amount: int, reason: str) -> None:
     _give_back(booking, by, paid - total, reason)
     db.session.flush()
     db.session.refresh(booking)
+    billing.settle(booking)
 
 
 def _give_back(booking, by, amount, reason):
     if amount > 0:
-        db.session.add(
-            Refund(
-                booking_id=booking.id,
-                amount=amount,
-                reason=reason,
-                recorded_by_id=by.id,
-                recorded_at=clock.now(),
-            )
+        refund = Refund(
+            booking_id=booking.id,
+            amount=amount,
+            reason=reason,
+            recorded_by_id=by.id,
+            recorded_at=clock.now(),
         )
+        db.session.add(refund)
+        db.session.flush()
+        billing.given_back(booking, refund, ledger.professional(booking.professional_id))

@@ -25,6 +25,8 @@ SHOWN = {
     "leases": "name holder beats taken_at beaten_at",
     "message_reports": "id message_id by_id created_at decided_at decided_by_id",
     "messages": "id booking_id professional_id sender_id file_id created_at hidden_at hidden_reason",
+    "ledger_entries": "id key kind booking_id at",
+    "ledger_lines": "entry_id position account amount",
     "notifications": "id user_id kind booking_id data created_at read_at",
     "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"

@@ -36,6 +36,7 @@ SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
     ("models_live", "models"),
+    ("models_money", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_integrations", "forms"),
     ("forms_live", "forms"),

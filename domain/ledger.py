@@ -1,0 +1,85 @@
+"""The ledger: double entry, append only. What anybody owes or holds is the sum of the lines of an account.
+
+Accounts are names: `customer:12` and `professional:34` for people, `platform` for what the site earns,
+`tax` for what it owes the state, `bank` for its own account, and `gateway:stripe` and the like for what a
+gateway holds. A debit is above zero: a customer with a balance above zero owes, a professional with one
+below it is owed.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
+
+from domain import clock
+from extensions import db
+from models_money import LedgerEntry, LedgerLine
+
+PLATFORM, TAX, BANK = "platform", "tax", "bank"
+
+
+def customer(user_id: int) -> str:
+    return f"customer:{user_id}"
+
+
+def professional(user_id: int) -> str:
+    return f"professional:{user_id}"
+
+
+def gateway(name: str) -> str:
+    return f"gateway:{name}"
+
+
+def post(key: str, kind: str, amounts: dict[str, int], booking_id: int | None = None) -> bool:
+    """Write one event; answer whether it was not written before. Nothing is written where nothing changes.
+
+    Raises ValueError when the amounts, in minor units by account, do not add up to nothing.
+    """
+    amounts = {account: amount for account, amount in amounts.items() if amount}
+    if sum(amounts.values()):
+        raise ValueError(f"{key} does not balance: {amounts}")
+    if not amounts or db.session.scalar(select(LedgerEntry.id).where(LedgerEntry.key == key)):
+        return False
+    lines = [
+        LedgerLine(position=position, account=account, amount=amount)
+        for position, (account, amount) in enumerate(amounts.items(), 1)
+    ]
+    db.session.add(LedgerEntry(key=key, kind=kind, booking_id=booking_id, at=clock.now(), lines=lines))
+    db.session.flush()
+    return True
+
+
+def balance(account: str) -> int:
+    """The sum of an account's lines, in minor units."""
+    return int(db.session.scalar(select(_SUM).where(LedgerLine.account == account)))
+
+
+def balances(accounts: Iterable[str]) -> dict[str, int]:
+    """The balances of several accounts; those without a line are 0."""
+    accounts = list(accounts)
+    rows = db.session.execute(
+        select(LedgerLine.account, _SUM).where(LedgerLine.account.in_(accounts)).group_by(LedgerLine.account)
+    )
+    return dict.fromkeys(accounts, 0) | {account: int(amount) for account, amount in rows}
+
+
+def of_booking(booking_id: int, kinds: Iterable[str]) -> dict[str, int]:
+    """What the entries of these kinds did to each account for a booking."""
+    rows = db.session.execute(
+        select(LedgerLine.account, _SUM)
+        .join(LedgerEntry)
+        .where(LedgerEntry.booking_id == booking_id, LedgerEntry.kind.in_(list(kinds)))
+        .group_by(LedgerLine.account)
+    )
+    return {account: int(amount) for account, amount in rows}
+
+
+def faults() -> list[str]:
+    """Entries that do not balance, or have no lines: a sentence each."""
+    by_entry = select(LedgerLine.entry_id, _SUM).group_by(LedgerLine.entry_id)
+    unbalanced = by_entry.having(func.sum(LedgerLine.amount) != 0)
+    found = [f"Entry {entry_id} is off by {off}." for entry_id, off in db.session.execute(unbalanced)]
+    empty = select(LedgerEntry.id).where(~LedgerEntry.lines.any())
+    return found + [f"Entry {entry_id} has no lines." for entry_id in db.session.scalars(empty)]
+
+
+_SUM = func.coalesce(func.sum(LedgerLine.amount), 0)
