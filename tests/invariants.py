@@ -22,7 +22,6 @@ from models import (
     Notification,
     OfferStatus,
     OutboxMessage,
-    Payment,
     PinCode,
     Professional,
     Role,
@@ -34,6 +33,7 @@ from models import (
     WaitStatus,
 )
 from models_lifecycle import BlockedPair, BookingService, Dispute, Proposal, ProposalStatus, Refund
+from models_money import Payment
 
 # What is in the story of a booking beside the verbs of the table: (verb, before, after, by).
 BESIDE_THE_TABLE = {

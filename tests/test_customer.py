@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from domain import bookings, ratings, requests
 from domain.errors import DomainError
 from extensions import db
-from models import Address, Booking, BookingOffer, LineKind, Payment, PaymentMethod, Review, SlotClaim, Status
+from models import Address, Booking, BookingOffer, LineKind, PaymentMethod, Review, SlotClaim, Status
+from models_money import Payment
 from tests import factories
 
 ODD_TEXT = "👋🏽 مرحبا <script>alert('x')</script> \"quoted\" & it's O'Neil; DROP TABLE bookings --"

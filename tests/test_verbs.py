@@ -21,13 +21,13 @@ from models import (
     BookingOffer,
     Notification,
     OutboxMessage,
-    Payment,
     Review,
     Role,
     SlotClaim,
     Status,
 )
 from models_lifecycle import Dispute, Proposal, Refund
+from models_money import Payment
 from tests.circumstances import Circumstances
 from tests.conftest import MONDAY
 from tests.domain.test_transitions import WRITTEN

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from domain import availability, bookings, deadlines, no_shows
 from domain.errors import Invalid, InvalidTransition, NotAllowed
 from extensions import db, settings
-from models import BookingEvent, LineKind, Notification, OutboxMessage, Payment, PaymentMethod, SlotClaim, Status
+from models import BookingEvent, LineKind, Notification, OutboxMessage, PaymentMethod, SlotClaim, Status
 from models_lifecycle import Refund
+from models_money import Payment
 from tests import factories
 
 MINUTE = timedelta(minutes=1)
