@@ -41,6 +41,8 @@ from routes import register_routes
 
 # Measured with 2 cores: with more, each is slower and all together too.
 AT_ONCE = 4
+# What a form may bring as a file: what is kept, and a bank's statement, which is only read.
+FILES = frozenset({*(kind.value for kind in FileKind), "statement"})
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -52,9 +54,11 @@ WRITING_BLUEPRINTS = frozenset(
         "admin_disputes",
         "admin_exports",
         "admin_operations",
+        "admin_payments",
         "admin_webhooks",
         "customer",
         "customer_changes",
+        "customer_payments",
         "customer_people",
         "customer_proposals",
         "customer_series",
@@ -63,6 +67,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_calendars",
         "professional_changes",
         "professional_conduct",
+        "professional_payments",
         "professional_people",
         "professional_proposals",
         "professional_series",
@@ -223,13 +228,17 @@ def _take_in_the_body() -> None:
     """
     if api.is_called():
         return
+    view = current_app.view_functions.get(request.endpoint)
+    if hasattr(view, "raw_bytes"):
+        request.max_content_length = view.raw_bytes
+        request.get_data()
+        return
     if request.is_json:
         abort(415)
-    view = current_app.view_functions.get(request.endpoint)
     # Who is logged in may send more where it says so.
     if hasattr(view, "most_bytes") and "_user_id" in session:
         request.max_content_length = view.most_bytes
-    if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
+    if request.method in UNSAFE_METHODS and request.files.keys() - FILES:
         abort(400)
 
 
@@ -244,11 +253,11 @@ def _take_turns(app: Flask) -> None:
     @app.before_request
     def wait():
         turns.acquire()
-        g.has_turn = True
+        g.turns = turns
 
     @app.teardown_request
     def give_back(_error):
-        if g.pop("has_turn", False):
+        if g.pop("turns", None):
             turns.release()
 
 

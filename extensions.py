@@ -2,8 +2,9 @@
 
 import functools
 import threading
+from contextlib import contextmanager
 
-from flask import current_app
+from flask import current_app, g
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
@@ -118,6 +119,29 @@ def takes_up_to(megabytes: int):
         return view
 
     return mark
+
+
+def takes_raw(kilobytes: int):
+    """Mark a view that programs send something else to than a form."""
+
+    def mark(view):
+        view.raw_bytes = kilobytes * 1024
+        return view
+
+    return mark
+
+
+@contextmanager
+def out_of_turn():
+    """While a request waits for somebody else's server, another one may have its turn (see app.py)."""
+    turns = g.get("turns")
+    if turns:
+        turns.release()
+    try:
+        yield
+    finally:
+        if turns:
+            turns.acquire()
 
 
 def unless_written(read):

@@ -111,7 +111,7 @@ def confirm(payment: Payment, by: User) -> None:
 def deny(payment: Payment, by: User) -> None:
     """The customer says that they did not pay what the professional noted. An admin decides."""
     _answer(payment, by, "deny_payment", denied_at=clock.now())
-    tell([_noted_by(payment)], "payment_denied", payment.booking, by.name)
+    tell([payment.recorded_by_id], "payment_denied", payment.booking, by.name)
 
 
 def _answer(payment, by, verb, **values):
@@ -166,9 +166,17 @@ def may_verify(payment: Payment, by: User) -> bool:
     return by.role is Role.ADMIN
 
 
+def check_claimed(payment: Payment, by: User) -> None:
+    """Raises a refusal unless this person can say now whether a payment came."""
+    if payment.status is not PaymentStatus.CLAIMED:
+        raise InvalidTransition(_("This payment was answered already. Look again."))
+    if not may_verify(payment, by):
+        raise NotAllowed(_("Only who was paid can say whether it came."))
+
+
 def verify(payment: Payment, by: User, amount: int | None = None) -> None:
     """A claimed payment came, with the claimed amount or another one."""
-    _must_verify(payment, by)
+    check_claimed(payment, by)
     amount = payment.amount if amount is None else amount
     if amount <= 0:
         raise Invalid(_("Enter the amount that came."), "amount")
@@ -188,7 +196,7 @@ def verify(payment: Payment, by: User, amount: int | None = None) -> None:
 
 def refuse(payment: Payment, by: User, reason: str) -> None:
     """A claimed payment did not come, and the customer reads why."""
-    _must_verify(payment, by)
+    check_claimed(payment, by)
     reason = checked_reason(reason)
     _change(payment, PaymentStatus.CLAIMED, status=PaymentStatus.REFUSED, reason=reason)
     if by.role is Role.ADMIN:
@@ -249,12 +257,17 @@ def take_back(payment: Payment, by: User, reason: str) -> None:
     add_event(booking, "refuse_payment", by, reason)
 
 
-def _decide(payment, by, act, reason, **values):
+def check_disputed(payment: Payment) -> None:
+    """Raises InvalidTransition unless the customer denies it and nobody has decided."""
     if not payment.disputed:
         raise InvalidTransition(_("There is nothing to decide about this payment."))
+
+
+def _decide(payment, by, act, why, **values):
+    check_disputed(payment)
     _change(payment, PaymentStatus.VERIFIED, Payment.decided_at.is_(None), decided_at=clock.now(), **values)
-    audit.record(by, act, "payment", payment.id, reason=reason)
-    tell([payment.booking.customer_id, _noted_by(payment)], "payment_decided", payment.booking, reason=reason)
+    audit.record(by, act, "payment", payment.id, reason=why)
+    tell([payment.booking.customer_id, payment.recorded_by_id], "payment_decided", payment.booking, reason=why)
 
 
 def give_back(payment: Payment, by: User, amount: int, reason: str) -> None:
@@ -324,13 +337,6 @@ def _set_paid(booking, paid):
     db.session.refresh(booking)
 
 
-def _must_verify(payment, by):
-    if payment.status is not PaymentStatus.CLAIMED:
-        raise InvalidTransition(_("This payment was answered already. Look again."))
-    if not may_verify(payment, by):
-        raise NotAllowed(_("Only who was paid can say whether it came."))
-
-
 def _keep(payment):
     """Raises Conflict when its reference has paid for something already."""
     try:
@@ -354,6 +360,3 @@ def _change(payment, source, *where, **values):
     if not changed.rowcount:
         raise InvalidTransition(_("This payment was answered already. Look again."))
 
-
-def _noted_by(payment):
-    return payment.recorded_by_id

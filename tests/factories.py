@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from flask_security import hash_password
 
 from config import ROOT
-from domain import api_keys, availability, clock, listings, places, pricing, start_codes, webhooks
+from domain import api_keys, availability, clock, ledger, listings, places, pricing, start_codes, webhooks
 from extensions import db, settings
 from init_db import load_catalogue
 from models import (
@@ -31,6 +31,7 @@ from models import (
     Export,
     ExportKind,
     Offering,
+    PaymentMethod,
     PinCode,
     Professional,
     Review,
@@ -44,6 +45,7 @@ from models import (
 )
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute
+from models_money import Payment, PaymentStatus
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -238,6 +240,22 @@ def wait(customer: User, professional: User) -> Wait:
             created_at=clock.now(),
         )
     )
+
+
+def payment(of: Booking, **values) -> Payment:
+    """All that is due, paid to the professional by UPI and verified, without what the ledger says of it."""
+    known = {
+        "method": PaymentMethod.UPI,
+        "status": PaymentStatus.VERIFIED,
+        "amount": of.due,
+        "holder": ledger.professional(of.professional_id),
+        "recorded_by_id": of.professional_id,
+        "recorded_at": of.created_at,
+    }
+    made = Payment(booking_id=of.id, **{**known, **values})
+    if made.status is PaymentStatus.VERIFIED:
+        of.paid += made.amount
+    return _saved(made)
 
 
 def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:
