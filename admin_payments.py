@@ -63,7 +63,7 @@ def verify(payment_id):
             db.session.commit()
             flash(_("The payment is verified, and the customer has been told."), "success")
             return _to(payment_id)
-    return _payment_page(payment_id, verifying=form), 422
+    return _payment_page(payment_id, verifying=form), forms.status_of(form)
 
 
 @bp.route("/admin/payments/<int:payment_id>/refuse", methods=["GET", "POST"])
@@ -147,7 +147,7 @@ def send_by_hand(refund_id):
             db.session.commit()
             flash(_("It is noted as sent."), "success")
             return _to(refund.payment_id)
-    return _payment_page(refund.payment_id, sending=(refund_id, form)), 422
+    return _payment_page(refund.payment_id, sending=(refund_id, form)), forms.status_of(form)
 
 
 # -- Reconciliation ---------------------------------------------------------------------------

@@ -151,8 +151,7 @@ def read(content: bytes) -> list[Line]:
 
 
 def _rows(written) -> Iterator[list[str]]:
-    first = written.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    delimiter = max(",;\t", key=written.count)
     try:
         yield from csv.reader(written.splitlines(), delimiter=delimiter)
     except csv.Error:
