@@ -151,7 +151,8 @@ class Stripe:
 
     def _of_intent(self, intent):
         """The same money as of its session, which may be told of first or last."""
-        money = {"amount": intent["amount_received"], "currency": intent["currency"].upper()}
+        amount = intent.get("amount_received", intent["amount"])
+        money = {"amount": amount, "currency": intent["currency"].upper()}
         return Notice(PAID, key=(intent["metadata"] or {}).get("key", ""), payment=intent["id"], **money)
 
     def _of_refund(self, refund):

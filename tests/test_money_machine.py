@@ -127,6 +127,7 @@ class MoneyMachine(RuleBasedStateMachine):
         def act():
             booking = self._pick(Booking, which)
             disputes.begin(booking, self._person(self.customer), "The tap still drips.")
+            disputes.answer(booking, self._person(self.professional), "It was dry when I left.")
             disputes.refund(booking, self._person(self.admin), "It does", booking.total * part // 100)
 
         self._do("dispute", act)

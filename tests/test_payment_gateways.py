@@ -235,8 +235,9 @@ def test_what_is_not_paid_is_not_said_to_be(gateways, said, kind):
 
 
 def test_a_payment_alone_names_its_order_too(gateways):
-    intent = {"id": "pi_1", "object": "payment_intent", "amount_received": 500, "currency": "inr"}
+    intent = {"id": "pi_1", "object": "payment_intent", "amount": 900, "amount_received": 500, "currency": "inr"}
     said = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": intent | {"metadata": {"key": "k"}}}}
     body = json.dumps(said).encode()
     notice = GATEWAYS["stripe"].read(body, sign("stripe", body))
     assert (notice.kind, notice.key, notice.payment, notice.reference) == (PAID, "k", "pi_1", "")
+    assert notice.amount == 500

@@ -49,12 +49,12 @@ def new_site(settings, template, worker_name):
     uploads = databases.folder() / f"{name}-uploads"
     with ExitStack() as running:
 
-        def start(people):
+        def start(people, **environment):
             shutil.rmtree(uploads, ignore_errors=True)
             databases.fresh(name, template)
             with _prepared(settings, name, uploads), time_machine.travel(MONDAY, tick=False):
                 people()
-            return running.enter_context(_serving(settings, name, uploads))
+            return running.enter_context(_serving(settings, name, uploads, environment))
 
         yield start
 
@@ -120,7 +120,7 @@ def _prepared(settings, name, uploads):
         db.engine.dispose()
 
 
-def _serving(settings, name, uploads):
+def _serving(settings, name, uploads, environment=()):
     folder = databases.folder() / f"{name}-site"
     shutil.rmtree(folder, ignore_errors=True)
-    return serve(folder, databases.url(name), uploads, settings.secret_key, MONDAY)
+    return serve(folder, databases.url(name), uploads, settings.secret_key, MONDAY, environment)

@@ -34,7 +34,9 @@ class Site:
 
 
 @contextmanager
-def serve(folder: Path, database_url: str, uploads: Path, secret_key: str, moment: datetime) -> Iterator[Site]:
+def serve(
+    folder: Path, database_url: str, uploads: Path, secret_key: str, moment: datetime, environment=()
+) -> Iterator[Site]:
     """The site at a free port until the block ends. What the server logged as an error fails the test."""
     folder.mkdir(parents=True, exist_ok=True)
     site = Site("", folder)
@@ -52,6 +54,7 @@ def serve(folder: Path, database_url: str, uploads: Path, secret_key: str, momen
                 "UPLOAD_DIR": str(uploads),
                 "SECRET_KEY": secret_key,
                 "RATELIMIT_ENABLED": "0",
+                **dict(environment),
             },
             stdout=log,
             stderr=subprocess.STDOUT,
