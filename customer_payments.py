@@ -41,26 +41,16 @@ def claim(booking_id):
 @bp.post("/bookings/<int:booking_id>/pay/online")
 @begins_late
 def online(booking_id):
-    """The gateway is asked between two transactions, and while others have this request's turn."""
+    """Two transactions, and the gateway is asked between them."""
     booking = _ready(booking_id)
     form = OnlineForm()
     if not form.validate_on_submit():
         return _pay_page(booking_id), 422
     checkout = written(_begun, booking_id, PaymentMethod(form.method.data))
     address = {"booking_id": booking_id, "checkout_id": checkout.id}
-    if checkout.url is None:
-        back = settings.site_url + url_for("customer_payments.checkout", **address)
-        title = _("%(service)s, %(reference)s", service=booking.title, reference=booking.reference)
-        order = Order(checkout.key, checkout.amount, checkout.currency, title, back, checkout.expires_at)
-        try:
-            with out_of_turn():
-                opened = payment_gateways.GATEWAYS[checkout.method].open(order)
-        except (Declined, Unanswered) as fault:
-            current_app.logger.warning("%s did not take a payment: %s", checkout.method, type(fault).__name__)
-            written(checkouts.not_opened, checkout.id)
-            flash(_("This way of paying gives no answer now. Try again in a moment, or pay in another way."), "danger")
-            return _pay_page(booking_id), 503
-        written(checkouts.opened, checkout.id, *opened)
+    if checkout.url is None and not _opened(booking, checkout, address):
+        flash(_("This way of paying gives no answer now. Try again in a moment, or pay in another way."), "danger")
+        return _pay_page(booking_id), 503
     return redirect(url_for("customer_payments.checkout", **address), 303)
 
 
@@ -92,6 +82,26 @@ def deny(booking_id, payment_id):
     db.session.commit()
     flash(_("Noted. We look at it, and tell you both."), "success")
     return _to(booking_id)
+
+
+def _opened(booking, checkout, address):
+    """Have the gateway ask for the money; answer whether it does."""
+    gateway, back = payment_gateways.GATEWAYS[checkout.method], url_for("customer_payments.checkout", **address)
+    title = _("%(service)s, %(reference)s", service=booking.title, reference=booking.reference)
+    order = Order(
+        checkout.key, checkout.amount, checkout.currency, title, settings.site_url + back, checkout.expires_at
+    )
+    # Nothing is held open while the gateway thinks.
+    db.session.commit()
+    try:
+        with out_of_turn():
+            opened = gateway.open(order)
+    except (Declined, Unanswered) as fault:
+        current_app.logger.warning("a gateway did not take a payment: %s", type(fault).__name__)
+        written(checkouts.not_opened, checkout.id)
+        return False
+    written(checkouts.opened, checkout.id, *opened)
+    return True
 
 
 def _begun(booking_id, method):

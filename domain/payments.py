@@ -224,7 +224,7 @@ def credit(booking: Booking, method: PaymentMethod, reference: str, amount: int,
         verified_at=now,
     )
     _keep(payment)
-    _count(payment, None, fee)
+    _count(payment, booking.customer, fee)
     tell([one for one in (booking.professional_id,) if one], "paid_online", booking, booking.customer.name)
     return payment
 
