@@ -10,9 +10,10 @@ import stripe
 import zxingcpp
 from PIL import Image
 
-from domain import bookings, payments
+from domain import bookings
 from extensions import db
-from models import PaymentMethod, Status
+from models import Booking, PaymentMethod, Status
+from models_money import PaymentStatus
 from tests import factories
 from tests.browser.conftest import log_in
 from tests.browser.visitor import WAYS
@@ -115,9 +116,9 @@ def tell(site, body):
 def test_a_statement_is_read_and_what_waits_is_looked_at(new_site, visit, width, javascript):
     def claimed():
         people()
-        job = bookings.get(2, factories.admin())
-        payments.claim(job, job.customer, UTR)
-        odd = factories.payment(bookings.get(1, factories.admin()), amount=500, method="cash")
+        done, job = db.session.query(Booking).order_by(Booking.id)
+        factories.payment(job, status=PaymentStatus.CLAIMED, holder="bank", reference=UTR)
+        odd = factories.payment(done, amount=500, method=PaymentMethod.CASH)
         odd.denied_at = job.created_at
         factories.refund(odd, amount=100)
         factories.checkout(job)
