@@ -154,6 +154,7 @@ def _save_profile(form, uploads):
             by=user,
             resume=uploads[FileKind.RESUME],
             identity=uploads[FileKind.IDENTITY],
+            upi_id=form.upi_id.data or "",
             **{name: form[name].data for name in PROFESSIONAL_FIELDS},
         )
 

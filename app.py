@@ -57,6 +57,8 @@ HASHING_ENDPOINTS = frozenset(
         "security.verify",
     }
 )
+# What a form may bring as a file: what is kept, and a bank's statement, which is only read.
+FILES = frozenset({*(kind.value for kind in FileKind), "statement"})
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
@@ -69,10 +71,12 @@ WRITING_BLUEPRINTS = frozenset(
         "admin_disputes",
         "admin_exports",
         "admin_operations",
+        "admin_payments",
         "admin_webhooks",
         "conversations",
         "customer",
         "customer_changes",
+        "customer_payments",
         "customer_people",
         "customer_proposals",
         "customer_series",
@@ -81,6 +85,7 @@ WRITING_BLUEPRINTS = frozenset(
         "professional_calendars",
         "professional_changes",
         "professional_conduct",
+        "professional_payments",
         "professional_people",
         "professional_proposals",
         "professional_series",
@@ -272,13 +277,17 @@ def _take_in_the_body() -> None:
 
     Texts come as texts: a file, or JSON with things in it that no form can hold, is refused.
     """
+    view = current_app.view_functions.get(request.endpoint)
+    if hasattr(view, "raw_bytes"):
+        request.max_content_length = view.raw_bytes
+        request.get_data()
+        return
     if request.is_json:
         abort(415)
-    view = current_app.view_functions.get(request.endpoint)
     # Who is logged in may send more where it says so.
     if hasattr(view, "most_bytes") and "_user_id" in session:
         request.max_content_length = view.most_bytes
-    if request.method in UNSAFE_METHODS and request.files.keys() - {kind.value for kind in FileKind}:
+    if request.method in UNSAFE_METHODS and request.files.keys() - FILES:
         abort(400)
 
 

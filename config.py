@@ -18,6 +18,14 @@ MINIMUM_SECRET_ALPHABET = 10
 SMS_SCHEMES = ("msg91", "twilio", "vonage", "d7sms", "plivo")
 # An address of pictures, whose host can stand in a Content-Security-Policy as it is.
 _TILES = re.compile(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?/[^\s\"'<>]*")
+GATEWAY_KEYS = (
+    ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+    ("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET", "RAZORPAY_WEBHOOK_SECRET"),
+)
+# Others are for trying it out.
+GATEWAY_APIS = {"STRIPE_API": "https://api.stripe.com", "RAZORPAY_API": "https://api.razorpay.com"}
+# Whom UPI pays: a name at a bank.
+UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 
@@ -94,6 +102,16 @@ class Settings:
     tax_basis_points: int
     late_fee: int
     commission_basis_points: int
+    cash: bool
+    upi: bool
+    upi_id: str
+    stripe_secret_key: str = field(repr=False)
+    stripe_webhook_secret: str = field(repr=False)
+    stripe_api: str
+    razorpay_key_id: str
+    razorpay_key_secret: str = field(repr=False)
+    razorpay_webhook_secret: str = field(repr=False)
+    razorpay_api: str
     confirm_email: bool
     admin_two_factor: bool
     mail_server: str
@@ -125,6 +143,12 @@ class Settings:
     def map_tiles_origin(self) -> str:
         """The host that pages with a map may ask for pictures; empty without one."""
         return "{0.scheme}://{0.netloc}".format(urlsplit(self.map_tiles_url)) if self.map_tiles_url else ""
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The gateways that take money for this site."""
+        keys = {"stripe": self.stripe_secret_key, "razorpay": self.razorpay_key_id}
+        return tuple(name for name, key in keys.items() if key)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -168,6 +192,11 @@ def load(environ=None) -> Settings:
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
         late_fee=_amount(env, "LATE_FEE", "100.00", units),
         commission_basis_points=_amount(env, "COMMISSION_PERCENT", "0", 100),
+        cash=_flag(env, "CASH", True),
+        # UPI knows rupees only.
+        upi=_flag(env, "UPI", currency == "INR") and currency == "INR",
+        upi_id=_upi_id(env),
+        **_gateways(env),
         confirm_email=_flag(env, "CONFIRM_EMAIL", False),
         admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
         mail_server=env.get("MAIL_SERVER", ""),
@@ -206,6 +235,9 @@ def faults(settings: Settings) -> list[str]:
         found.append("SITE_URL is not https: set it to the public https:// address of the site.")
     if settings.map_tiles_url and not settings.map_tiles_url.startswith("https://"):
         found.append("MAP_TILES_URL is not https: browsers show no such pictures on an https site.")
+    for api in (settings.stripe_api, settings.razorpay_api):
+        if not api.startswith("https://"):
+            found.append(f"{api} is no gateway: leave STRIPE_API and RAZORPAY_API unset.")
     if settings.mail_password and not (settings.mail_use_tls or settings.mail_use_ssl):
         found.append("MAIL_PASSWORD would travel in the clear: set MAIL_USE_TLS or MAIL_USE_SSL.")
     return found
@@ -278,6 +310,24 @@ def _several_of(env, name, allowed):
     if set(chosen) - set(allowed):
         raise BadSetting(f"{name} may name only these: {', '.join(allowed)}.")
     return chosen
+
+
+def _upi_id(env):
+    name = env.get("UPI_ID", "").strip()
+    if name and not UPI_ID.fullmatch(name):
+        raise BadSetting(f"UPI_ID must be a name at a bank such as doorstep@okbank, not {name!r}.")
+    return name
+
+
+def _gateways(env):
+    """The keys of the gateways. One with a part of its keys would take money and never hear of it."""
+    found = {}
+    for names in GATEWAY_KEYS:
+        values = [env.get(name, "").strip() for name in names]
+        if any(values) and not all(values):
+            raise BadSetting(f"{names[values.index('')]} is missing: {', '.join(names)} go together.")
+        found |= {name.lower(): value for name, value in zip(names, values, strict=True)}
+    return found | {name.lower(): (env.get(name) or usual).rstrip("/") for name, usual in GATEWAY_APIS.items()}
 
 
 def _hosts(env, name, default):

@@ -4,9 +4,10 @@ import functools
 import sqlite3
 import threading
 from collections import namedtuple
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-from flask import current_app
+from flask import current_app, g
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
@@ -122,6 +123,29 @@ def takes_up_to(megabytes: int):
         return view
 
     return mark
+
+
+def takes_raw(kilobytes: int):
+    """Mark a view that programs send something else to than a form."""
+
+    def mark(view):
+        view.raw_bytes = kilobytes * 1024
+        return view
+
+    return mark
+
+
+@contextmanager
+def out_of_turn():
+    """While a request waits for somebody else's server, another one may have its turn (see app.py)."""
+    turns = g.get("turns", ())
+    for turn in turns:
+        turn.release()
+    try:
+        yield
+    finally:
+        for turn in turns:
+            turn.acquire()
 
 
 def unless_written(read):

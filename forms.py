@@ -32,7 +32,7 @@ from wtforms import (
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from domain import audit, clock, errors, passwords, professionals, schedules
+from domain import audit, clock, errors, passwords, payments, professionals, schedules
 from domain.transitions import LABELS
 from extensions import end_refused, settings
 from fields import IdField, IdsField, MomentField, MoneyField, WholeNumberField, row_id
@@ -199,6 +199,7 @@ class ProfessionalProfileForm(ProfileForm):
         [InputRequired(_l("Enter your years of experience, 0 to 70.")), NumberRange(0, 70)],
     )
     hourly_rate = MoneyField(_l("Hourly rate"))
+    upi_id = StringField(_l("UPI ID"), [Length(max=100)], filters=[tidy])
     pincode = StringField(
         _l("PIN code you start from"), [DataRequired(_l("Enter a PIN code.")), Length(max=10)], filters=[tidy]
     )
@@ -360,10 +361,13 @@ class StartForm(Form):
     )
 
 
+PAID_BY = {PaymentMethod.CASH: _l("Cash"), PaymentMethod.UPI: _l("UPI")}
+
+
 class PaymentForm(Form):
     method = RadioField(
         _l("How they paid"),
-        choices=[SelectChoice(PaymentMethod.CASH.value, _l("Cash")), SelectChoice(PaymentMethod.UPI.value, _l("UPI"))],
+        choices=lambda: [SelectChoice(one.value, PAID_BY[one]) for one in payments.methods_noted()],
         validators=[InputRequired(_l("Choose how the customer paid."))],
     )
 

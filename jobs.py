@@ -22,6 +22,7 @@ from flask import Flask
 
 import calendar_reading
 import exporting
+import settling
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
 from domain.timetable import Job
@@ -138,6 +139,7 @@ class Timetable:
         self._every(SECONDS_BETWEEN_LOOKS, self.work)
         self._every(SECONDS_A_TURN, self.export)
         self._every(SECONDS_A_TURN, self.read_calendars)
+        self._every(SECONDS_A_TURN, self.settle)
         self._scheduler.start()
         _running.add(self)
 
@@ -195,6 +197,14 @@ class Timetable:
                 calendar_reading.drain(self.app, self._led_no_more)
         except Exception:
             self.app.logger.exception("the calendars stumbled")
+
+    def settle(self) -> None:
+        """Ask the gateways about payments and for refunds; a slow one holds up no job."""
+        try:
+            if self._may_work():
+                settling.drain(self.app, self._led_no_more)
+        except Exception:
+            self.app.logger.exception("the payments stumbled")
 
     def _round(self):
         with self.app.app_context():

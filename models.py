@@ -191,6 +191,8 @@ class Every(enum.StrEnum):
 class PaymentMethod(enum.StrEnum):
     CASH = "cash"
     UPI = "upi"
+    STRIPE = "stripe"
+    RAZORPAY = "razorpay"
 
 
 class FileKind(enum.StrEnum):
@@ -398,6 +400,8 @@ class Professional(db.Model):
     bio: Mapped[str] = mapped_column(Text, default="")
     experience_years: Mapped[int] = mapped_column(SmallInteger, default=0)
     hourly_rate: Mapped[int | None] = mapped_column(BigInteger)
+    # Where customers pay them by UPI, if the site has no account of its own for that.
+    upi_id: Mapped[str | None] = mapped_column(String(100))
     base_pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"), index=True)
     lat: Mapped[float] = mapped_column(Float)
     lon: Mapped[float] = mapped_column(Float)
@@ -609,8 +613,8 @@ class Booking(db.Model):
     """A customer's request and all that becomes of it.
 
     `professional_id` is empty while a booking for any professional is on offer. `subtotal` is the
-    sum of the service lines, `total` of all lines, `paid` of all payments less what went back of
-    them, and `refunded` what the refund lines took off, in minor units.
+    sum of the service lines, `total` of all lines, `paid` of all verified payments less what goes back
+    of them, and `refunded` what the refund lines took off, in minor units.
     """
 
     __tablename__ = "bookings"
@@ -688,7 +692,6 @@ class Booking(db.Model):
     lines: Mapped[list["BookingLine"]] = relationship(order_by="BookingLine.id")
     events: Mapped[list["BookingEvent"]] = relationship(order_by="BookingEvent.id")
     offers: Mapped[list["BookingOffer"]] = relationship(order_by="BookingOffer.position")
-    payments: Mapped[list["Payment"]] = relationship(order_by="Payment.id")
     review: Mapped["Review | None"] = relationship(back_populates="booking")
     series: Mapped["Series | None"] = relationship(back_populates="bookings")
 
@@ -774,19 +777,6 @@ class BookingOffer(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     booking: Mapped[Booking] = relationship(back_populates="offers")
-
-
-class Payment(db.Model):
-    """The record that the customer paid the professional. `amount` is in minor units."""
-
-    __tablename__ = "payments"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
-    method: Mapped[PaymentMethod] = mapped_column(enum_column(PaymentMethod, "payment_method"))
-    amount: Mapped[int] = mapped_column(BigInteger)
-    recorded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class IdempotencyKey(db.Model):

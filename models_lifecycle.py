@@ -40,6 +40,14 @@ class Outcome(enum.StrEnum):
     DISMISSED = "dismissed"
 
 
+class RefundState(enum.StrEnum):
+    """Asked of a gateway, or of an admin for what lies at the bank; sent; or refused by the gateway."""
+
+    ASKED = "asked"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class Proposal(db.Model):
     """Another time for a booking, proposed by one side. The old slot is held until it is agreed."""
 
@@ -112,16 +120,38 @@ class DisputePhoto(db.Model):
 
 
 class Refund(db.Model):
-    """The record that money went back to a customer. `amount` is in minor units."""
+    """Money that goes back to a customer, in minor units, from the account that held it.
+
+    `key` has a gateway give it back once, however often it is asked; it is asked again at `due_at`. Nobody
+    recorded what goes back by itself.
+    """
 
     __tablename__ = "refunds"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(
+            "ix_refunds_open",
+            "state",
+            "id",
+            sqlite_where=text("state <> 'done'"),
+            postgresql_where=text("state <> 'done'"),
+        ),
+    )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
     amount: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str] = mapped_column(String(500))
-    recorded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    holder: Mapped[str] = mapped_column(String(40))
+    state: Mapped[RefundState] = mapped_column(enum_column(RefundState, "refund_state"))
+    key: Mapped[str] = mapped_column(String(40), unique=True)
+    reference: Mapped[str | None] = mapped_column(String(120))
+    tries: Mapped[int] = mapped_column(SmallInteger, default=0)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    error: Mapped[str] = mapped_column(String(200), default="")
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     booking: Mapped[Booking] = relationship(backref=backref("refunds", order_by=id))
 
 

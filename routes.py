@@ -231,21 +231,25 @@ def register_routes(app: Flask) -> None:
     import admin_disputes
     import admin_exports
     import admin_operations
+    import admin_payments
     import admin_reports
     import admin_webhooks
     import conversations
     import customer
     import customer_changes
+    import customer_payments
     import customer_people
     import customer_proposals
     import customer_reports
     import customer_series
     import customer_waits
+    import gateway_hooks
     import live
     import service_professional
     import service_professional_calendars
     import service_professional_changes
     import service_professional_conduct
+    import service_professional_payments
     import service_professional_people
     import service_professional_proposals
     import service_professional_reports
@@ -262,21 +266,25 @@ def register_routes(app: Flask) -> None:
         admin_disputes,
         admin_exports,
         admin_operations,
+        admin_payments,
         admin_reports,
         admin_webhooks,
         conversations,
         customer,
         customer_changes,
+        customer_payments,
         customer_people,
         customer_proposals,
         customer_reports,
         customer_series,
         customer_waits,
+        gateway_hooks,
         live,
         service_professional,
         service_professional_calendars,
         service_professional_changes,
         service_professional_conduct,
+        service_professional_payments,
         service_professional_people,
         service_professional_proposals,
         service_professional_reports,

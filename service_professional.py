@@ -17,6 +17,7 @@ from domain import (
     disputes,
     earnings,
     lookups,
+    payments,
     presence,
     professionals,
     proposals,
@@ -336,6 +337,7 @@ def _job_page(booking_id, **submitted):
         last_active=presence.last_active(booking.customer),
         openings=deadlines.openings(booking),
         rework_id=disputes.rework_of(booking),
+        may_verify=payments.may_verify,
         forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
     )
 

@@ -56,6 +56,13 @@ ACTIONS = {
     "pause_webhook": _l("Paused a webhook"),
     "resume_webhook": _l("Resumed a webhook"),
     "remove_webhook": _l("Removed a webhook"),
+    "verify_payment": _l("Verified a payment"),
+    "refuse_payment": _l("Refused a payment"),
+    "keep_payment": _l("Upheld a denied payment"),
+    "take_back_payment": _l("Took a denied payment back"),
+    "refund_payment": _l("Refunded a payment"),
+    "repeat_refund": _l("Had a refund asked for again"),
+    "send_refund": _l("Sent a refund by hand"),
 }
 
 _INSERT = insert(AuditEntry)

@@ -5,13 +5,13 @@ brings the ledger from what it says of the booking to what the bill says now, so
 order and twice. Payments, refunds and payouts are entries of their own.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from domain import ledger, pricing
 from extensions import db, settings
-from models import Booking, BookingLine, LineKind, Payment, Status
+from models import Booking, BookingLine, LineKind, Status
 from models_lifecycle import Refund
-from models_money import LedgerEntry
+from models_money import LedgerEntry, Payment
 
 BILL = "bill"
 # Until then nobody owes anything; what was paid before stands to the customer's credit.
@@ -22,7 +22,7 @@ def shares(booking: Booking) -> dict[str, int]:
     """Whose the bill of a booking is, by account; together with the customer's debt it is nothing.
 
     The professional has the services less the site's commission, and a late fee whole: it is their time that
-    was lost. A refund takes from the services first, then from the site's fee and at last from the tax, so
+    was lost. A refund takes from these first, then from the site's fee and at last from the tax, so
     what a professional sees as earned is what stands here (see Booking.earned). The site has the rest.
     """
     if booking.status not in DUE or not booking.total:
@@ -30,7 +30,7 @@ def shares(booking: Booking) -> dict[str, int]:
     sums = _sums(booking)
     late_fee = sums.get(LineKind.LATE_FEE, 0)
     if late_fee:
-        theirs, tax = late_fee, 0
+        theirs, tax = max(late_fee - booking.refunded, 0), 0
     else:
         earned = max(booking.subtotal - booking.refunded, 0)
         theirs = earned - pricing.round_half_up(earned, commission(booking))
@@ -58,22 +58,38 @@ def settle(booking: Booking) -> None:
     ledger.post(f"bill:{booking.id}:{count + 1}", BILL, difference, booking.id)
 
 
-def paid(booking: Booking, payment: Payment, holder: str) -> None:
-    """A customer paid; `holder` is the account of whoever has the money now."""
-    amounts = {holder: payment.amount, ledger.customer(booking.customer_id): -payment.amount}
-    ledger.post(f"payment:{payment.id}", "payment", amounts, booking.id)
+def paid(payment: Payment, fee: int = 0) -> None:
+    """A customer paid; a gateway may have kept a fee of it, which the site bears."""
+    amounts = {payment.holder: payment.amount, ledger.customer(payment.booking.customer_id): -payment.amount}
+    ledger.post(f"payment:{payment.id}", "payment", amounts, payment.booking_id)
+    ledger.post(f"fee:{payment.id}", "fee", {ledger.PLATFORM: fee, payment.holder: -fee}, payment.booking_id)
 
 
-def given_back(booking: Booking, refund: Refund, holder: str) -> None:
-    """Money went back to a customer from `holder`."""
-    amounts = {ledger.customer(booking.customer_id): refund.amount, holder: -refund.amount}
-    ledger.post(f"refund:{refund.id}", "refund", amounts, booking.id)
+def not_paid(payment: Payment) -> None:
+    """What was counted as paid never was."""
+    amounts = {payment.holder: -payment.amount, ledger.customer(payment.booking.customer_id): payment.amount}
+    ledger.post(f"payment:{payment.id}:void", "payment", amounts, payment.booking_id)
+
+
+def given_back(refund: Refund, by_hand: bool) -> None:
+    """Money goes back to a customer: hand to hand from its holder, or else by the site, which owes it until
+    it is sent."""
+    source = refund.holder if by_hand else ledger.REFUNDS
+    amounts = {ledger.customer(refund.booking.customer_id): refund.amount, source: -refund.amount}
+    ledger.post(f"refund:{refund.id}", "refund", amounts, refund.booking_id)
+
+
+def sent_back(refund: Refund) -> None:
+    """What was promised back has left the account that held it."""
+    amounts = {ledger.REFUNDS: refund.amount, refund.holder: -refund.amount}
+    ledger.post(f"refund:{refund.id}:sent", "refund_sent", amounts, refund.booking_id)
 
 
 def faults() -> list[str]:
     """Bookings of which the ledger says something else than their bill and their payments: a sentence each."""
     found = []
-    for booking in db.session.scalars(select(Booking).where(Booking.status.in_(DUE)).execution_options(yield_per=1000)):
+    concerned = select(Booking).where(or_(Booking.status.in_(DUE), Booking.payments.any()))
+    for booking in db.session.scalars(concerned.execution_options(yield_per=1000)):
         has, due = ledger.of_booking(booking.id, [BILL]), shares(booking)
         if {account: amount for account, amount in has.items() if amount} != {a: n for a, n in due.items() if n}:
             found.append(f"The ledger has {has} for {booking.reference}, and its bill says {due}.")

@@ -13,10 +13,10 @@ from domain import (
     billing,
     cascades,
     clock,
-    ledger,
     masking,
     matching,
     offers,
+    payments,
     refunds,
     start_codes,
 )
@@ -40,7 +40,6 @@ from models import (
     FIRST_REFERENCE,
     Booking,
     BookingOffer,
-    Payment,
     PaymentMethod,
     Professional,
     Role,
@@ -169,6 +168,7 @@ def reject(booking: Booking, by: User, reason: str) -> None:
     move(booking, rule, by, reason)
     count_answer(by.id, accepted=False)
     if not cascades.follow(booking):
+        refunds.give_all_back(booking, reason)
         kind = "nobody" if for_any or booking.cascade else "rejected"
         tell([booking.customer_id], kind, booking, by.name, reason=masking.told(reason, booking))
 
@@ -220,16 +220,7 @@ def record_payment(booking: Booking, by: User, method: PaymentMethod, amount: in
     if not 0 < amount <= booking.due:
         raise Invalid(_("Enter an amount up to what is still due."), "amount")
     move(booking, rule, by, where=(Booking.paid == booking.paid,), paid=booking.paid + amount)
-    payment = Payment(
-        booking_id=booking.id,
-        method=PaymentMethod(method),
-        amount=amount,
-        recorded_by_id=by.id,
-        recorded_at=clock.now(),
-    )
-    db.session.add(payment)
-    db.session.flush()
-    billing.paid(booking, payment, ledger.professional(booking.professional_id))
+    payments.note(booking, by, PaymentMethod(method), amount)
     tell([booking.customer_id], "paid", booking, by.name)
 
 
@@ -342,6 +333,7 @@ def expire_due(limit: int = 100, without: int | None = None) -> int:
             count_answer(professional_id, accepted=False)
         offers.lapse(booking)
         if not cascades.follow(booking, without):
+            refunds.give_all_back(booking, "Expired")
             tell([booking.customer_id], "nobody" if booking.cascade else "expired", booking)
         tell(asked, "expired", booking)
         expired += 1

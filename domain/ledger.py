@@ -1,9 +1,9 @@
 """The ledger: double entry, append only. What anybody owes or holds is the sum of the lines of an account.
 
 Accounts are names: `customer:12` and `professional:34` for people, `platform` for what the site earns,
-`tax` for what it owes the state, `bank` for its own account, and `gateway:stripe` and the like for what a
-gateway holds. A debit is above zero: a customer with a balance above zero owes, a professional with one
-below it is owed.
+`tax` for what it owes the state, `bank` for its own account, `gateway:stripe` and the like for what a
+gateway holds, and `refunds` for what was promised back and has not left yet. A debit is above zero: a
+customer with a balance above zero owes, a professional with one below it is owed.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from domain import clock
 from extensions import db
 from models_money import LedgerEntry, LedgerLine
 
-PLATFORM, TAX, BANK = "platform", "tax", "bank"
+PLATFORM, TAX, BANK, REFUNDS = "platform", "tax", "bank", "refunds"
 
 
 def customer(user_id: int) -> str:
@@ -23,6 +23,11 @@ def customer(user_id: int) -> str:
 
 def professional(user_id: int) -> str:
     return f"professional:{user_id}"
+
+
+def in_hand(account: str) -> bool:
+    """Whether a person holds what is in an account: neither the bank nor a gateway."""
+    return account.startswith("professional:")
 
 
 def gateway(name: str) -> str:

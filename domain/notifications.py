@@ -65,6 +65,16 @@ TEXTS = {
     "dispute_dismissed": _l("The dispute about %(service)s on %(time)s ended without a refund: %(reason)s"),
     "message": _l("%(name)s wrote to you about %(service)s on %(time)s."),
     "paid": _l("%(name)s noted your payment for %(service)s."),
+    "payment_claimed": _l(
+        "%(name)s says that they paid for %(service)s by UPI, UTR %(reference)s. Confirm it once you have the money."
+    ),
+    "payment_verified": _l("Your payment for %(service)s has come."),
+    "payment_refused": _l("Your payment for %(service)s was not found: %(reason)s"),
+    "payment_denied": _l("%(name)s says that they did not pay you for %(service)s. The site decides."),
+    "payment_decided": _l("The site has looked at the payment for %(service)s: %(reason)s"),
+    "paid_online": _l("%(name)s has paid for %(service)s online."),
+    "overpaid": _l("You paid more for %(service)s than was due. The rest goes back to you."),
+    "money_back": _l("Money goes back to you for %(service)s: %(reason)s"),
     "reviewed": _l("%(name)s reviewed %(service)s."),
     "replied": _l("%(name)s replied to your review of %(service)s."),
     "slot_held": _l("A time with %(name)s is free: %(service)s on %(time)s is held for you for a few minutes."),

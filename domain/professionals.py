@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
+from config import UPI_ID
 from domain import audit, clock, files, listings, notifications, places, ratings, waits
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
@@ -68,6 +69,7 @@ def change_profile(
     radius_km: int,
     speed_kmh: int,
     languages: list[str],
+    upi_id: str = "",
     resume: files.Checked | None = None,
     identity: files.Checked | None = None,
 ) -> None:
@@ -86,7 +88,10 @@ def change_profile(
         raise Invalid(_("Enter your speed, 5 to 100 km/h."), field="speed_kmh")
     if not set(languages) <= LANGUAGES.keys():
         raise Invalid(_("Choose languages from the list."), field="languages")
+    if upi_id and not UPI_ID.fullmatch(upi_id):
+        raise Invalid(_("Enter a UPI ID such as name@bank, or leave it empty."), field="upi_id")
     professional.bio = bio.strip()
+    professional.upi_id = upi_id or None
     professional.experience_years = experience_years
     professional.hourly_rate = _price(hourly_rate, "hourly_rate")
     professional.base_pincode, professional.lat, professional.lon = pin.pincode, pin.lat, pin.lon

@@ -1,16 +1,22 @@
-"""Money that goes back: what is charged becomes less, and what was paid beyond it is noted as given back.
+"""Money that goes back: what is charged becomes less, and what was paid beyond it is given back by whoever has it.
 
-After each verb the total is the sum of the lines, and what is paid is the payments less the refunds.
+After each verb the total is the sum of the lines, and what is paid is the verified payments less the refunds.
+A professional gives back by hand, so that has happened; a gateway is asked to (see domain.checkouts), and
+an admin sends by hand what lies at the bank.
 """
 
+import uuid
+from collections.abc import Iterator
+
 from flask_babel import gettext as _
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from domain import billing, clock, ledger
 from domain.errors import Conflict, Invalid
 from extensions import db
 from models import Booking, BookingLine, LineKind, User
-from models_lifecycle import Refund
+from models_lifecycle import Refund, RefundState
+from models_money import Payment, PaymentStatus
 
 CANCELLED = ("Cancelled", "Late cancellation fee")
 NO_SHOW = ("No-show", "No-show fee")
@@ -27,7 +33,7 @@ def reverse(booking: Booking, by: User, fee: int, labels: tuple[str, str], reaso
         for kind, label, amount in amounts
         if amount
     )
-    _give_back(booking, by, booking.paid - fee, reason)
+    give_back(booking, by, booking.paid - fee, reason)
     return {"total": fee, "paid": min(booking.paid, fee)}
 
 
@@ -39,31 +45,97 @@ def lower(booking: Booking, by: User, amount: int, reason: str) -> None:
     """
     if not 0 < amount <= booking.total:
         raise Invalid(_("Enter an amount up to what the customer is charged."), "amount")
-    total, paid = booking.total - amount, booking.paid
-    lowered = db.session.execute(
-        update(Booking)
-        .where(Booking.id == booking.id, Booking.total == booking.total, Booking.paid == paid)
-        .values(total=total, paid=min(paid, total), refunded=Booking.refunded + amount)
-        .execution_options(synchronize_session=False)
-    )
-    if not lowered.rowcount:
-        raise Conflict(_("What was paid has just changed. Look again."))
-    db.session.add(BookingLine(booking_id=booking.id, kind=LineKind.REFUND, label="Refund", amount=-amount))
-    _give_back(booking, by, paid - total, reason)
-    db.session.flush()
+    back = max(booking.paid - (booking.total - amount), 0)
+    _charge_less(booking, amount, back)
+    give_back(booking, by, back, reason)
     db.session.refresh(booking)
     billing.settle(booking)
 
 
-def _give_back(booking, by, amount, reason):
-    if amount > 0:
-        refund = Refund(
-            booking_id=booking.id,
-            amount=amount,
-            reason=reason,
-            recorded_by_id=by.id,
-            recorded_at=clock.now(),
-        )
-        db.session.add(refund)
-        db.session.flush()
-        billing.given_back(booking, refund, ledger.professional(booking.professional_id))
+def refund(payment: Payment, by: User, amount: int, reason: str) -> None:
+    """Give back a payment, or a part of it. What is due does not become more by it: for a bill that is due,
+    the customer is charged that much less; before that they may pay again.
+
+    Raises Invalid for more than is left of the payment, and Conflict when it was paid or lowered meanwhile.
+    """
+    booking = payment.booking
+    if not 0 < amount <= min(left_of(payment), booking.paid):
+        raise Invalid(_("Enter an amount up to what is left of the payment."), "amount")
+    _charge_less(booking, amount if booking.status in billing.DUE else 0, amount)
+    give_back(booking, by, amount, reason, payment)
+    db.session.refresh(booking)
+    billing.settle(booking)
+
+
+def give_all_back(booking: Booking, reason: str) -> None:
+    """Return what was paid ahead for work that nobody does."""
+    back = booking.paid
+    if back:
+        _charge_less(booking, 0, back)
+        give_back(booking, None, back, reason)
+        db.session.refresh(booking)
+
+
+def give_back(booking: Booking, by: User | None, amount: int, reason: str, first: Payment | None = None) -> None:
+    """Have an amount go back, from one payment first and then from the latest; `paid` is the caller's."""
+    for payment, left in list(_counted(booking, first)):
+        if amount <= 0:
+            return
+        part = min(left, amount)
+        _give_part(payment, by, part, reason)
+        amount -= part
+
+
+def left_of(payment: Payment) -> int:
+    """What of a payment has not been promised back."""
+    if payment.status is not PaymentStatus.VERIFIED:
+        return 0
+    return payment.amount - sum(one.amount for one in payment.refunds)
+
+
+def _charge_less(booking, less, back):
+    """Compare and set: what is charged and paid must still be as it was when the amounts were checked."""
+    lowered = db.session.execute(
+        update(Booking)
+        .where(Booking.id == booking.id, Booking.total == booking.total, Booking.paid == booking.paid)
+        .values(total=booking.total - less, paid=booking.paid - back, refunded=Booking.refunded + less)
+        .execution_options(synchronize_session=False)
+    )
+    if not lowered.rowcount:
+        raise Conflict(_("What was paid has just changed. Look again."))
+    if less:
+        db.session.add(BookingLine(booking_id=booking.id, kind=LineKind.REFUND, label="Refund", amount=-less))
+
+
+def _counted(booking, first) -> Iterator[tuple[Payment, int]]:
+    """The payments with what is left of them: those that a gateway or the bank can send back come before
+    those that somebody has in hand."""
+    back = func.coalesce(func.sum(Refund.amount), 0)
+    rows = db.session.execute(
+        select(Payment, Payment.amount - back)
+        .outerjoin(Refund, Refund.payment_id == Payment.id)
+        .where(Payment.booking_id == booking.id, Payment.status == PaymentStatus.VERIFIED)
+        .group_by(Payment)
+        .having(Payment.amount > back)
+    )
+    yield from sorted(rows, key=lambda row: (row[0] is not first, ledger.in_hand(row[0].holder), -row[0].id))
+
+
+def _give_part(payment, by, amount, reason):
+    now, by_hand = clock.now(), ledger.in_hand(payment.holder)
+    row = Refund(
+        booking=payment.booking,
+        payment=payment,
+        amount=amount,
+        reason=reason,
+        holder=payment.holder,
+        state=RefundState.DONE if by_hand else RefundState.ASKED,
+        key=uuid.uuid4().hex,
+        due_at=now,
+        done_at=now if by_hand else None,
+        recorded_by_id=by and by.id,
+        recorded_at=now,
+    )
+    db.session.add(row)
+    db.session.flush()
+    billing.given_back(row, by_hand)

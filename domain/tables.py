@@ -14,6 +14,7 @@ SHOWN = {
     " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries"
     " refunded cascade moves series_id rework_of_id",
     "categories": "id name slug icon position retired_at",
+    "checkouts": "id booking_id method status amount currency reference created_at expires_at due_at tries",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
     "dispute_photos": "dispute_id position file_id",
@@ -21,6 +22,7 @@ SHOWN = {
     "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
     " expires_at",
     "favourites": "customer_id professional_id created_at",
+    "gateway_events": "id method event kind checkout_id fault at",
     "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
     "leases": "name holder beats taken_at beaten_at",
     "message_reports": "id message_id by_id created_at decided_at decided_by_id",
@@ -32,14 +34,16 @@ SHOWN = {
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"
     " created_at sent_at webhook_id",
     "outside_calendars": "id professional_id name created_at due_at leased_until read_at failures error",
-    "payments": "id booking_id method amount recorded_by_id recorded_at",
+    "payments": "id booking_id method status amount reference holder recorded_by_id recorded_at verified_by_id"
+    " verified_at confirmed_at denied_at decided_at reason",
     "pin_codes": "pincode place district state lat lon geo",
     "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
     " identity_id approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
     " offers_accepted last_job_at"
-    " speed_kmh warned_at warned_of suspended_at counts_from",
+    " speed_kmh warned_at warned_of suspended_at counts_from upi_id",
     "proposals": "id booking_id by_id starts_at note status created_at lapses_at answered_at",
-    "refunds": "id booking_id amount reason recorded_by_id recorded_at",
+    "refunds": "id booking_id payment_id amount reason holder state reference tries due_at error recorded_by_id"
+    " recorded_at done_at",
     "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"
     " hidden_at hidden_reason",
     "series": "id customer_id professional_id service_id every created_at",
@@ -65,6 +69,7 @@ WITHHELD = {
     "api_results": "caller key fingerprint sealed created_at",
     "api_sessions": "id user_id session refresh_jti created_at expires_at",
     "bookings": "code_salt",
+    "checkouts": "key url",
     "exports": "key file_name",
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
     "message_reports": "reason",
@@ -72,6 +77,7 @@ WITHHELD = {
     "outbox": "data lease body",
     "outside_calendars": "url lease",
     "positions": "booking_id since lat lon accuracy at set_off_at set_off_km",
+    "refunds": "key",
     "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
     " mf_recovery_codes",
     "webhooks": "secret",

@@ -279,7 +279,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
 
 def _empty_professional(professional):
     professional.bio, professional.languages, professional.paused = "", [], True
-    professional.resume_id = professional.identity_id = professional.approval_reason = None
+    professional.resume_id = professional.identity_id = professional.approval_reason = professional.upi_id = None
 
 
 def _erase_traces(user, former_name):

@@ -117,6 +117,28 @@ def frozen(request):
 
 
 @pytest.fixture
+def set_up(app, monkeypatch):
+    """set_up(upi_id="...") changes settings of the site for a test."""
+
+    def change(**values):
+        monkeypatch.setitem(app.config, "SETTINGS", dataclasses.replace(app.config["SETTINGS"], **values))
+
+    return change
+
+
+@pytest.fixture
+def gateways(set_up):
+    """Both gateways take payments for the site."""
+    set_up(
+        stripe_secret_key="sk_test_doorstep",
+        stripe_webhook_secret="whsec_doorstep",
+        razorpay_key_id="rzp_test_doorstep",
+        razorpay_key_secret="doorstep",
+        razorpay_webhook_secret="rzp_whsec_doorstep",
+    )
+
+
+@pytest.fixture
 def client(app):
     """A browser in which nobody is logged in."""
     return app.test_client()

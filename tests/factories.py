@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from flask_security import hash_password
 
 from config import ROOT
-from domain import api_keys, availability, clock, listings, places, pricing, start_codes, webhooks
+from domain import api_keys, availability, clock, ledger, listings, places, pricing, start_codes, webhooks
 from extensions import db, settings
 from init_db import load_catalogue
 from models import (
@@ -31,6 +31,7 @@ from models import (
     Export,
     ExportKind,
     Offering,
+    PaymentMethod,
     PinCode,
     Professional,
     Review,
@@ -43,7 +44,8 @@ from models import (
     WorkingHours,
 )
 from models_integrations import ApiKey, Webhook
-from models_lifecycle import Dispute
+from models_lifecycle import Dispute, Refund, RefundState
+from models_money import Checkout, CheckoutStatus, Payment, PaymentStatus
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -242,6 +244,39 @@ def wait(customer: User, professional: User) -> Wait:
             created_at=clock.now(),
         )
     )
+
+
+def payment(of: Booking, **values) -> Payment:
+    """All that is due, paid to the professional by UPI and verified, without what the ledger says of it."""
+    known = {
+        "method": PaymentMethod.UPI,
+        "status": PaymentStatus.VERIFIED,
+        "amount": of.due,
+        "holder": ledger.professional(of.professional_id),
+        "recorded_by_id": of.professional_id,
+        "recorded_at": of.created_at,
+    }
+    made = Payment(booking_id=of.id, **{**known, **values})
+    if made.status is PaymentStatus.VERIFIED:
+        of.paid += made.amount
+    return _saved(made)
+
+
+def refund(of: Payment, **values) -> Refund:
+    """A part of a payment that a gateway said no to, without what the ledger says of it."""
+    known = {"amount": 1_000, "reason": "A scratch", "holder": of.holder, "state": RefundState.FAILED}
+    known |= {"key": secrets.token_hex(8), "due_at": clock.now(), "recorded_at": clock.now()}
+    made = Refund(booking_id=of.booking_id, payment_id=of.id, **{**known, **values})
+    of.booking.paid -= made.amount
+    return _saved(made)
+
+
+def checkout(of: Booking, **values) -> Checkout:
+    """All that is due, begun at Stripe."""
+    known = {"method": PaymentMethod.STRIPE, "status": CheckoutStatus.OPEN, "amount": of.due, "currency": of.currency}
+    known |= {"key": secrets.token_hex(16), "reference": f"cs_{next(_numbers)}", "url": "https://pay.example.com/"}
+    known |= {"created_at": clock.now(), "due_at": clock.now(), "expires_at": clock.now() + timedelta(hours=1)}
+    return _saved(Checkout(booking_id=of.id, **{**known, **values}))
 
 
 def review(of: Booking, rating: int = 5, comment: str = "On time and thorough.", **values) -> Review:

@@ -22,7 +22,6 @@ from models import (
     Notification,
     OfferStatus,
     OutboxMessage,
-    Payment,
     PinCode,
     Professional,
     Role,
@@ -34,6 +33,7 @@ from models import (
     WaitStatus,
 )
 from models_lifecycle import BlockedPair, BookingService, Dispute, Proposal, ProposalStatus, Refund
+from models_money import Payment, PaymentStatus
 
 # What is in the story of a booking beside the verbs of the table: (verb, before, after, by).
 BESIDE_THE_TABLE = {
@@ -321,7 +321,7 @@ def _of_money(look):
         service_lines[line.booking_id] += line.amount * (line.kind is LineKind.SERVICE)
         refund_lines[line.booking_id] -= line.amount * (line.kind is LineKind.REFUND)
     paid, visit, minutes = Counter(), Counter(), Counter()
-    for payment in _rows(Payment):
+    for payment in (one for one in _rows(Payment) if one.status is PaymentStatus.VERIFIED):
         paid[payment.booking_id] += payment.amount
     for refund in _rows(Refund):
         paid[refund.booking_id] -= refund.amount

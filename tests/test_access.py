@@ -60,6 +60,22 @@ TABLE = {
         GET /admin/outbox/<int:message_id>
         POST /admin/outbox/<int:message_id>/resend
         POST /admin/outbox/resend
+        GET /admin/payments
+        GET /admin/payments/<int:payment_id>
+        GET /admin/payments/<int:payment_id>/keep
+        POST /admin/payments/<int:payment_id>/keep
+        GET /admin/payments/<int:payment_id>/refund
+        POST /admin/payments/<int:payment_id>/refund
+        GET /admin/payments/<int:payment_id>/refuse
+        POST /admin/payments/<int:payment_id>/refuse
+        GET /admin/payments/<int:payment_id>/take-back
+        POST /admin/payments/<int:payment_id>/take-back
+        POST /admin/payments/<int:payment_id>/verify
+        GET /admin/reconciliation
+        POST /admin/reconciliation/statement
+        POST /admin/reconciliation/verify
+        POST /admin/refunds/<int:refund_id>/again
+        POST /admin/refunds/<int:refund_id>/sent
         GET /admin/people
         GET /admin/people/<int:user_id>
         GET /admin/people/<int:user_id>/anonymise
@@ -179,6 +195,12 @@ TABLE = {
         POST /bookings/<int:booking_id>/move
         GET /bookings/<int:booking_id>/no-show
         POST /bookings/<int:booking_id>/no-show
+        GET /bookings/<int:booking_id>/checkouts/<int:checkout_id>
+        GET /bookings/<int:booking_id>/pay
+        POST /bookings/<int:booking_id>/pay/online
+        POST /bookings/<int:booking_id>/pay/upi
+        POST /bookings/<int:booking_id>/payments/<int:payment_id>/confirm
+        POST /bookings/<int:booking_id>/payments/<int:payment_id>/deny
         GET /bookings/<int:booking_id>/propose
         POST /bookings/<int:booking_id>/propose
         POST /bookings/<int:booking_id>/proposals/<int:proposal_id>/agree
@@ -206,6 +228,8 @@ TABLE = {
         POST /professional/jobs/<int:booking_id>/position
         POST /professional/jobs/<int:booking_id>/sharing
         POST /professional/jobs/<int:booking_id>/sharing/stop
+        POST /professional/jobs/<int:booking_id>/payments/<int:payment_id>/refuse
+        POST /professional/jobs/<int:booking_id>/payments/<int:payment_id>/verify
         POST /professional/jobs/<int:booking_id>/propose
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/agree
         POST /professional/jobs/<int:booking_id>/proposals/<int:proposal_id>/decline
@@ -250,6 +274,7 @@ TABLE = {
         GET /photos/<file_id>
         GET /unsubscribe/<token>
         POST /unsubscribe/<token>
+        POST /webhooks/<gateway>
         GET /two-factor/rescue
         POST /two-factor/rescue
         GET /two-factor/select
@@ -306,6 +331,7 @@ TABLE = {
         GET /professional/jobs/<int:booking_id>
         GET /professional/jobs/<int:booking_id>/answer
         GET /professional/jobs/<int:booking_id>/no-show
+        GET /professional/jobs/<int:booking_id>/payments/<int:payment_id>/refuse
         GET /professional/jobs/<int:booking_id>/propose
     """,
     "login login 404 404 404 404 in in": """
@@ -376,6 +402,9 @@ def make_things(cast):
     )
     db.session.add_all([note, away, elsewhere])
     outbox.publish([customer.id], "approved", "test")
+    paid = factories.payment(booking, amount=10_000)
+    back = factories.refund(paid, amount=100)
+    begun = factories.checkout(booking)
     decided = {"outcome": Outcome.DISMISSED, "resolved_at": clock.now(), "reason": "Nothing was wrong."}
     db.session.add(Dispute(booking_id=booking.id, words="It drips.", opened_at=clock.now(), **decided))
     appeal = Appeal(professional_id=pro.id, words="I was in hospital.", created_at=clock.now())
@@ -399,6 +428,10 @@ def make_things(cast):
         "pair_id": pairs[0].id,
         "blocked_id": pairs[1].id,
         "booking_id": booking.id,
+        "payment_id": paid.id,
+        "refund_id": back.id,
+        "checkout_id": begun.id,
+        "gateway": "stripe",
         "review_id": review.id,
         "proposal_id": 1,
         "series_id": series.id,

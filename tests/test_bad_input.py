@@ -18,6 +18,7 @@ from domain import (
     no_shows,
     outbox,
     outside_calendars,
+    payments,
     proposals,
 )
 from extensions import db
@@ -82,6 +83,8 @@ PAGES = {
         "/bookings/{completed}/dispute",
         "/conversations/{completed}",
         "/conversations/{completed}/messages/{said}/report",
+        "/bookings/{completed}/pay",
+        "/bookings/{closed}",
     ),
     "professional": (
         "/profile",
@@ -107,6 +110,8 @@ PAGES = {
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
         "/professional/jobs/{on_the_way}",
+        "/professional/jobs/{claimed}",
+        "/professional/jobs/{claimed}/payments/{claim}/refuse",
         "/professional/scorecard/appeal",
     ),
     "admin": (
@@ -138,6 +143,15 @@ PAGES = {
         "/admin/disputes/{answered}/rework",
         "/admin/disputes/{answered}/refund",
         "/admin/disputes/{answered}/dismiss",
+        "/admin/payments",
+        "/admin/payments/{denied}",
+        "/admin/payments/{denied}/keep",
+        "/admin/payments/{denied}/take-back",
+        "/admin/payments/{noted}/refund",
+        "/admin/payments/{to_bank}",
+        "/admin/payments/{to_bank}/refuse",
+        "/admin/payments/{refunded}",
+        "/admin/reconciliation",
         "/admin/jobs",
         "/admin/outbox?state=failed",
         "/admin/outbox/{failed}",
@@ -171,6 +185,13 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
     }
+    professional.professional.upi_id = "dev@okbank"
+    made["claimed"] = factories.booking(customer, professional, status=Status.CLOSED)
+    claim = payments.claim(made["claimed"], customer, "412345678901")
+    noted, denied, refunded = (factories.payment(made["closed"], amount=n, method="cash") for n in (900, 800, 700))
+    denied.denied_at = clock.now()
+    factories.refund(refunded, amount=100)
+    to_bank = factories.payment(made["claimed"], holder="bank", status="claimed", reference="412345678902")
     no_shows.knock(made["absent"], professional)
     disputes.answer(made["answered"], professional, "It was dry when I left.")
     for warned in (professional.professional, unapproved_professional.professional):
@@ -219,6 +240,11 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "said": said.id,
         "report": message_reports.report(answered, professional, "Too loud").id,
         "failed": failed.id,
+        "claim": claim.id,
+        "noted": noted.id,
+        "denied": denied.id,
+        "refunded": refunded.id,
+        "to_bank": to_bank.id,
         "webhook": factories.webhook(factories.admin()).id,
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,

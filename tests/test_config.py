@@ -99,6 +99,11 @@ def test_a_postgresql_url_means_psycopg_3(load, scheme):
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "app.example.com"),
         ("CORS_ORIGINS", "https://app.example.com/path"),
+        ("UPI_ID", "doorstep"),
+        ("UPI_ID", "doorstep@"),
+        ("UPI_ID", "a b@okbank"),
+        ("UPI_ID", "doorstep@okbank&am=1"),
+        ("CASH", "gold"),
         ("OUTBOX_DAYS", "0"),
         ("OUTBOX_DAYS", "forever"),
         ("MAIL_PORT", ""),
@@ -169,3 +174,37 @@ def test_every_setting_is_in_the_readme():
 
     assert len(names) > 20
     assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
+
+
+STRIPE = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+RAZORPAY = {"RAZORPAY_KEY_ID": "rzp_1", "RAZORPAY_KEY_SECRET": "s", "RAZORPAY_WEBHOOK_SECRET": "w"}
+
+
+def test_cash_and_upi_are_on_and_a_gateway_is_by_its_keys(load):
+    assert (load().cash, load().upi, load().gateways) == (True, True, ())
+    assert load(**STRIPE, **RAZORPAY).gateways == ("stripe", "razorpay")
+    assert (load(CASH="0").cash, load(UPI="0").upi) == (False, False)
+
+
+def test_upi_knows_rupees_only(load):
+    assert not load(CURRENCY="EUR").upi
+    assert not load(CURRENCY="EUR", UPI="1").upi
+
+
+@pytest.mark.parametrize("keys", [STRIPE, RAZORPAY], ids=["stripe", "razorpay"])
+def test_a_gateway_needs_all_of_its_keys(load, keys):
+    for missing in keys:
+        with pytest.raises(config.BadSetting, match=missing):
+            load(**{**keys, missing: ""})
+
+
+def test_no_secret_of_a_gateway_is_shown(load):
+    shown = repr(load(STRIPE_SECRET_KEY="sk_hidden", STRIPE_WEBHOOK_SECRET="wh_hidden"))
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize("name", ["STRIPE_API", "RAZORPAY_API"])
+def test_production_speaks_to_gateways_over_https(load, name):
+    assert config.faults(load(**SAFE)) == []
+    (fault,) = config.faults(load(**SAFE, **{name: "http://localhost:8420/"}))
+    assert name in fault

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from domain import bookings, ratings, requests
 from domain.errors import DomainError
 from extensions import db
-from models import Address, Booking, BookingOffer, LineKind, Payment, PaymentMethod, Review, SlotClaim, Status
+from models import Address, Booking, BookingOffer, LineKind, Review, SlotClaim, Status
 from tests import factories
 
 ODD_TEXT = "👋🏽 مرحبا <script>alert('x')</script> \"quoted\" & it's O'Neil; DROP TABLE bookings --"
@@ -370,16 +370,7 @@ def test_an_overdue_request_is_shown_as_expired(browser, customer, professional,
 
 def test_a_payment_shows_on_the_booking(browser, customer, professional):
     booking = factories.booking(customer, professional, status=Status.CLOSED)
-    booking.paid = booking.total
-    db.session.add(
-        Payment(
-            booking_id=booking.id,
-            method=PaymentMethod.UPI,
-            amount=booking.total,
-            recorded_by_id=professional.id,
-            recorded_at=factories.at(10),
-        )
-    )
+    factories.payment(booking, recorded_at=factories.at(10))
     assert "₹547.52 paid by UPI" in browser.get(_page(booking)).text
 
 

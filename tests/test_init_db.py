@@ -23,7 +23,6 @@ from models import (
     Category,
     Notification,
     OutboxMessage,
-    Payment,
     Professional,
     Review,
     Role,
@@ -33,6 +32,7 @@ from models import (
     User,
 )
 from models_lifecycle import Refund
+from models_money import Payment
 from tests import databases
 
 SMALL = demo.Size(cities=1, professionals=14, customers=12, bookings=84)

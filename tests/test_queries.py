@@ -24,8 +24,15 @@ from models import (
     User,
     WorkingHours,
 )
-from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite
+from models_lifecycle import (
+    Appeal,
+    BlockedPair,
+    Dispute,
+    Favourite,
+    Refund,
+)
 from models_live import Message, MessageReport, TalkSide
+from models_money import Checkout, GatewayEvent, Payment
 from tests import client as browser
 from tests import factories, test_access
 
@@ -104,6 +111,18 @@ def grow(size, cast, ids):
     told = {"kind": "webhook", "channel": "webhook", "webhook_id": ids["webhook_id"], "status": "sent", "tries": 0}
     told |= {"due_at": now, "sent_at": now, "subject": "test", "error": "", "created_at": now, "data": {}}
     put(insert(OutboxMessage), [{"key": f"webhook{n}", **told} for n in people])
+    paid = {"method": "upi", "status": "claimed", "amount": 100, "holder": "bank", "reason": "", "recorded_at": now}
+    paid |= {"booking_id": first, "recorded_by_id": one["customer_id"]}
+    put(insert(Payment), [{"reference": f"{n:012}", **paid} for n in people])
+    latest = db.session.scalar(select(func.max(Payment.id)))
+    back = {"booking_id": first, "payment_id": latest, "amount": 1, "reason": "", "holder": "bank", "state": "asked"}
+    back |= {"tries": 0, "due_at": now, "error": "", "recorded_at": now}
+    put(insert(Refund), [{"key": f"crowd{n}", **back} for n in people])
+    begun = {"booking_id": first, "method": "stripe", "status": "open", "amount": 1, "currency": "INR", "tries": 0}
+    begun |= {"created_at": now, "expires_at": now, "due_at": now}
+    put(insert(Checkout), [{"key": f"crowd{n}", **begun} for n in people])
+    said = {"method": "stripe", "kind": "paid", "fault": "It does not fit.", "at": now}
+    put(insert(GatewayEvent), [{"event": f"crowd{n}", **said} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
     kept = {"customer_id": one["customer_id"], "created_at": now}
@@ -206,6 +225,7 @@ def _pages(app, ids):
     for state in ("failed", "kept", "sent", "dropped"):
         yield "admin", f"/admin/outbox?state={state}"
     yield "admin", "/admin/appeals?show=answered"
+    yield "admin", "/admin/payments?method=upi&status=claimed&from=2026-11-01&reference=000000000123"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"
     yield "customer", f"/professionals/{ids['professional_id']}?{near}"

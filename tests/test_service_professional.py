@@ -13,7 +13,6 @@ from models import (
     BookingEvent,
     BookingOffer,
     OfferStatus,
-    Payment,
     PaymentMethod,
     PinCode,
     Professional,
@@ -21,6 +20,7 @@ from models import (
     Status,
     TimeOff,
 )
+from models_money import Payment
 from tests import factories
 from tests.client import MOST_QUERIES
 

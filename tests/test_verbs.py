@@ -21,13 +21,13 @@ from models import (
     BookingOffer,
     Notification,
     OutboxMessage,
-    Payment,
     Review,
     Role,
     SlotClaim,
     Status,
 )
 from models_lifecycle import Dispute, Proposal, Refund
+from models_money import Payment
 from tests.circumstances import Circumstances
 from tests.conftest import MONDAY
 from tests.domain.test_transitions import WRITTEN
@@ -75,6 +75,13 @@ ROUTES = {
 }
 # Forms about a booking that are no verb of it, or use one on several bookings at once.
 BESIDE = {
+    # Payments have states of their own, and drive no booking's.
+    "/bookings/{id}/pay/online",
+    "/bookings/{id}/pay/upi",
+    "/bookings/{id}/payments/<int:payment_id>/confirm",
+    "/bookings/{id}/payments/<int:payment_id>/deny",
+    "/professional/jobs/{id}/payments/<int:payment_id>/refuse",
+    "/professional/jobs/{id}/payments/<int:payment_id>/verify",
     "/bookings/{id}/block",
     "/bookings/{id}/cancel-from",
     "/professional/jobs/{id}/block",

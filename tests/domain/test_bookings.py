@@ -14,11 +14,11 @@ from models import (
     LineKind,
     Notification,
     OfferStatus,
-    Payment,
     PaymentMethod,
     SlotClaim,
     Status,
 )
+from models_money import Payment
 from tests import factories
 
 

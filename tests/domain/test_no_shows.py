@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain import availability, bookings, deadlines, no_shows
 from domain.errors import Invalid, InvalidTransition, NotAllowed
 from extensions import db, settings
-from models import BookingEvent, LineKind, Notification, OutboxMessage, Payment, PaymentMethod, SlotClaim, Status
+from models import BookingEvent, LineKind, Notification, OutboxMessage, SlotClaim, Status
 from models_lifecycle import Refund
 from tests import factories
 
@@ -154,7 +154,7 @@ def test_a_knock_of_the_one_before_does_not_count(job, professional, other_profe
 
 
 def test_what_an_absent_customer_had_paid_beyond_the_fee_goes_back(job, professional, at):
-    pay(job, professional)
+    pay(job)
     at(0)
     no_shows.knock(job, professional)
     at(30)
@@ -190,7 +190,7 @@ def test_an_absent_professional_costs_the_customer_nothing(job, customer, profes
 
 
 def test_all_that_was_paid_for_nothing_goes_back(job, customer, professional, at):
-    paid = pay(job, professional)
+    paid = pay(job)
     at(30)
     no_shows.report(job, customer)
     refund = db.session.scalars(select(Refund)).one()
@@ -251,7 +251,7 @@ def test_the_pages_offer_what_can_be_done(job, customer, professional, at):
 
 
 def test_a_late_cancellation_gives_back_what_was_paid_beyond_the_fee(job, customer, professional, at):
-    pay(job, professional)
+    pay(job)
     at(-5)
     bookings.cancel(job, customer)
     refund = db.session.scalars(select(Refund)).one()
@@ -266,17 +266,6 @@ def test_an_event_says_who_reported_it(job, customer, at):
     assert (event.actor_id, event.from_status, event.to_status) == (customer.id, "accepted", "no_show")
 
 
-def pay(booking, professional):
+def pay(booking):
     """All of it, ahead of the work."""
-    db.session.add(
-        Payment(
-            booking_id=booking.id,
-            method=PaymentMethod.UPI,
-            amount=booking.total,
-            recorded_by_id=professional.id,
-            recorded_at=booking.created_at,
-        )
-    )
-    booking.paid = booking.total
-    db.session.commit()
-    return booking.paid
+    return factories.payment(booking).amount

@@ -55,12 +55,21 @@ def test_a_profile_is_changed_and_search_follows(professional):
         ("hourly_rate", -1),
         ("hourly_rate", 10**12),
         ("languages", ["klingon"]),
+        ("upi_id", "dev"),
+        ("upi_id", "dev@ok bank"),
+        ("upi_id", "dev@okbank?am=1"),
     ],
 )
 def test_a_profile_beyond_its_bounds_is_refused(professional, field, value):
     with pytest.raises(Invalid) as refused:
         professionals.change_profile(work_of(professional), by=professional, **{**PROFILE, field: value})
     assert refused.value.field == field
+
+
+def test_a_upi_id_is_kept_and_taken_away(professional):
+    for said, kept in (("dev.menon-1@okbank", "dev.menon-1@okbank"), ("", None)):
+        professionals.change_profile(work_of(professional), by=professional, **{**PROFILE, "upi_id": said})
+        assert work_of(professional).upi_id == kept
 
 
 def test_a_profile_is_its_owners(professional, other_professional, admin):
