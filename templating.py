@@ -107,6 +107,10 @@ def line_label(line) -> str:
         return gettext("No-show fee") if line.label in refunds.NO_SHOW else gettext("Late cancellation fee")
     if line.kind is LineKind.REVERSAL:
         return gettext("No-show") if line.label in refunds.NO_SHOW else gettext("Cancelled")
+    if line.kind is LineKind.DISCOUNT:
+        if not line.label:
+            return gettext("Discount taken back")
+        return gettext("Discount with %(code)s", code=line.label)
     if line.kind is LineKind.REFUND:
         return gettext("Refund")
     return line.label

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, and_, false, or_, select, update
 from sqlalchemy.orm import joinedload
 
-from domain import audit, availability, billing, cascades, clock, ledger, matching, offers, refunds, start_codes
+from domain import audit, availability, billing, cascades, clock, extras, ledger, matching, offers, refunds, start_codes
 from domain.errors import Conflict, Invalid, InvalidTransition, NotFound, WrongCode
 from domain.transitions import (
     BLOCKING,
@@ -258,6 +258,7 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
         offers.settle(booking, by)
     if rule.by is Party.PROFESSIONAL and cascades.follow(booking):
         return
+    extras.drop(booking)
     for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
         setattr(booking, column, value)
     billing.settle(booking)
