@@ -209,10 +209,12 @@ def _looked_at(days):
 
 def register_routes(app: Flask) -> None:
     import account
+    import account_documents
     import account_keys
     import admin
     import admin_catalogue
     import admin_conduct
+    import admin_coupons
     import admin_disputes
     import admin_exports
     import admin_operations
@@ -220,6 +222,7 @@ def register_routes(app: Flask) -> None:
     import admin_webhooks
     import customer
     import customer_changes
+    import customer_extras
     import customer_people
     import customer_proposals
     import customer_reports
@@ -230,6 +233,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_calendars
     import service_professional_changes
     import service_professional_conduct
+    import service_professional_extras
     import service_professional_people
     import service_professional_proposals
     import service_professional_reports
@@ -237,10 +241,12 @@ def register_routes(app: Flask) -> None:
 
     modules = (
         account,
+        account_documents,
         account_keys,
         admin,
         admin_catalogue,
         admin_conduct,
+        admin_coupons,
         admin_disputes,
         admin_exports,
         admin_operations,
@@ -248,6 +254,7 @@ def register_routes(app: Flask) -> None:
         admin_webhooks,
         customer,
         customer_changes,
+        customer_extras,
         customer_people,
         customer_proposals,
         customer_reports,
@@ -258,6 +265,7 @@ def register_routes(app: Flask) -> None:
         service_professional_calendars,
         service_professional_changes,
         service_professional_conduct,
+        service_professional_extras,
         service_professional_people,
         service_professional_proposals,
         service_professional_reports,

@@ -20,6 +20,7 @@ from config import ROOT
 from domain import audit, clock, favourites, notifications, proposals, refunds, reports, transitions
 from extensions import settings
 from models import Approval, LineKind, Role, Status, User, reference_of
+from models_money import DocumentKind
 
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
 
@@ -40,6 +41,7 @@ def init_app(app: Flask) -> None:
         ago=ago,
         km=km,
         line_label=line_label,
+        document_title=document_title,
         decimal=decimal,
         initials=initials,
     )
@@ -114,6 +116,21 @@ def line_label(line) -> str:
     if line.kind is LineKind.REFUND:
         return gettext("Refund")
     return line.label
+
+
+def document_title(document) -> str:
+    """An issued document by its kind and number."""
+    titles = {
+        DocumentKind.INVOICE: gettext("Invoice %(number)s", number=document.number),
+        DocumentKind.CREDIT_NOTE: gettext("Credit note %(number)s", number=document.number),
+        DocumentKind.RECEIPT: gettext("Receipt %(number)s", number=document.number),
+    }
+    return titles[document.kind]
+
+
+def payment_method(method: str) -> str:
+    """How somebody paid, by the value of a PaymentMethod."""
+    return {"cash": gettext("Cash"), "upi": gettext("UPI")}.get(method, method)
 
 
 def day(value: datetime | date) -> str:

@@ -207,9 +207,7 @@ def page(after: str | None = None) -> Page:
 
 def get(coupon_id: int) -> Coupon:
     found = db.session.scalar(
-        select(Coupon)
-        .where(Coupon.id == coupon_id)
-        .options(joinedload(Coupon.category), joinedload(Coupon.service))
+        select(Coupon).where(Coupon.id == coupon_id).options(joinedload(Coupon.category), joinedload(Coupon.service))
     )
     if found is None:
         raise NotFound(_("There is no such coupon."))

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select, update
 
 from domain import clock, pricing
+from domain.deadlines import open_extras
 from domain.errors import Conflict, Invalid, NotFound
 from domain.transitions import move, rule_for, tell
 from extensions import db, settings
@@ -67,6 +68,11 @@ def withdraw(booking: Booking, by: User, extra_id: int) -> None:
     move(booking, rule, by, _titles(chosen))
     _answer(booking, chosen, ExtraStatus.WITHDRAWN)
     tell([booking.customer_id], "extra_withdrawn", booking, by.name, extra=_titles(chosen))
+
+
+def price_of_open(booking: Booking) -> pricing.Quote:
+    """What approving all that is proposed would add to the bill."""
+    return pricing.quote_extras((extra.title, extra.amount) for extra in open_extras(booking))
 
 
 def drop(booking: Booking) -> None:

@@ -89,6 +89,10 @@ TOLD = {
         "professional": {"absence_noted"},
     },
     ("no_show", Party.CUSTOMER): {"professional": {"professional_absent"}, "customer": {"absence_noted"}},
+    ("propose_extra", Party.PROFESSIONAL): {"customer": {"extra_proposed"}},
+    ("approve_extra", Party.CUSTOMER): {"professional": {"extra_approved"}},
+    ("decline_extra", Party.CUSTOMER): {"professional": {"extra_declined"}},
+    ("withdraw_extra", Party.PROFESSIONAL): {"customer": {"extra_withdrawn"}},
     ("complete", Party.PROFESSIONAL): {"customer": {"completed"}},
     ("record_payment", Party.PROFESSIONAL): {"customer": {"paid"}},
     ("close", Party.CUSTOMER): {"professional": {"closed"}},
@@ -315,9 +319,10 @@ def _of_proposals(look):
 
 
 def _of_money(look):
-    lines, service_lines, refund_lines = Counter(), Counter(), Counter()
+    lines, work_lines, service_lines, refund_lines = Counter(), Counter(), Counter(), Counter()
     for line in _rows(BookingLine):
         lines[line.booking_id] += line.amount
+        work_lines[line.booking_id] += line.amount * (line.kind in (LineKind.SERVICE, LineKind.EXTRA))
         service_lines[line.booking_id] += line.amount * (line.kind is LineKind.SERVICE)
         refund_lines[line.booking_id] -= line.amount * (line.kind is LineKind.REFUND)
     paid, visit, minutes = Counter(), Counter(), Counter()
@@ -335,11 +340,11 @@ def _of_money(look):
             yield f"booking {one.id} is paid {one.paid}, and payments less refunds are {paid[one.id]}"
         if not 0 <= one.paid <= one.total:
             yield f"booking {one.id} is paid {one.paid} of {one.total}"
-        if one.subtotal != service_lines[one.id]:
-            yield f"booking {one.id}: the work is {one.subtotal}, and its lines come to {service_lines[one.id]}"
+        if one.subtotal != work_lines[one.id]:
+            yield f"booking {one.id}: the work is {one.subtotal}, and its lines come to {work_lines[one.id]}"
         if one.refunded != refund_lines[one.id]:
             yield f"booking {one.id}: {one.refunded} came off, and the lines say {refund_lines[one.id]}"
-        if one.id in minutes and (visit[one.id], minutes[one.id]) != (one.subtotal, _length(one)):
+        if one.id in minutes and (visit[one.id], minutes[one.id]) != (service_lines[one.id], _length(one)):
             yield f"booking {one.id}: its services come to {visit[one.id]} and {minutes[one.id]} minutes"
         if one.status is Status.DISPUTED and not any(row.booking_id == one.id for row in _rows(Dispute)):
             yield f"booking {one.id} is disputed, and nobody said why"

@@ -17,7 +17,7 @@ LAYERS = (
     ("admin", "customer", "service_professional", "account", "api", "live", "mail", "jobs"),
     ("ics",),
     ("letters", "exporting", "papers", "desk", "states", "calendar_reading"),
-    ("monthly",),
+    ("monthly", "issued"),
     ("auth",),
     ("forms",),
     ("templating",),
@@ -37,6 +37,7 @@ SECOND_HALVES = {
     ("models_integrations", "models"),
     ("models_money", "models"),
     ("forms_lifecycle", "forms"),
+    ("forms_bills", "forms"),
     ("forms_integrations", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
@@ -60,10 +61,12 @@ PUBLIC_CALLS = {
 }
 GATED_BLUEPRINTS = {
     "account",
+    "account_documents",
     "account_keys",
     "admin",
     "admin_catalogue",
     "admin_conduct",
+    "admin_coupons",
     "admin_disputes",
     "admin_exports",
     "admin_operations",
@@ -71,6 +74,7 @@ GATED_BLUEPRINTS = {
     "admin_webhooks",
     "customer",
     "customer_changes",
+    "customer_extras",
     "customer_people",
     "customer_proposals",
     "customer_reports",
@@ -80,6 +84,7 @@ GATED_BLUEPRINTS = {
     "professional_calendars",
     "professional_changes",
     "professional_conduct",
+    "professional_extras",
     "professional_people",
     "professional_proposals",
     "professional_reports",
