@@ -35,6 +35,7 @@ def propose(booking: Booking, by: User, label: str, price: int, quantity: int = 
     move(booking, rule, by, extra.title)
     db.session.add(extra)
     db.session.flush()
+    db.session.expire(booking, ["extras"])
     tell([booking.customer_id], "extra_proposed", booking, by.name, extra=extra.title)
     return extra
 
@@ -46,9 +47,10 @@ def approve(booking: Booking, by: User, extra_ids: Collection[int]) -> None:
     added = pricing.quote_extras((extra.title, extra.amount) for extra in chosen)
     sums = {"total": booking.total + added.total, "subtotal": booking.subtotal + added.subtotal}
     move(booking, rule, by, _titles(chosen), where=(Booking.total == booking.total,), **sums)
-    _answer(booking, chosen, ExtraStatus.APPROVED)
+    _answer(chosen, ExtraStatus.APPROVED)
     db.session.add_all(BookingLine(booking_id=booking.id, **line._asdict()) for line in added.lines)
     db.session.flush()
+    db.session.expire(booking, ["lines"])
     tell([booking.professional_id], "extra_approved", booking, by.name, extra=_titles(chosen))
 
 
@@ -57,7 +59,7 @@ def decline(booking: Booking, by: User, extra_ids: Collection[int]) -> None:
     rule = rule_for("decline_extra", booking, by)
     chosen = _chosen(booking, extra_ids)
     move(booking, rule, by, _titles(chosen))
-    _answer(booking, chosen, ExtraStatus.DECLINED)
+    _answer(chosen, ExtraStatus.DECLINED)
     tell([booking.professional_id], "extra_declined", booking, by.name, extra=_titles(chosen))
 
 
@@ -66,7 +68,7 @@ def withdraw(booking: Booking, by: User, extra_id: int) -> None:
     rule = rule_for("withdraw_extra", booking, by)
     chosen = _chosen(booking, [extra_id])
     move(booking, rule, by, _titles(chosen))
-    _answer(booking, chosen, ExtraStatus.WITHDRAWN)
+    _answer(chosen, ExtraStatus.WITHDRAWN)
     tell([booking.customer_id], "extra_withdrawn", booking, by.name, extra=_titles(chosen))
 
 
@@ -95,15 +97,13 @@ def _chosen(booking, extra_ids):
     return chosen
 
 
-def _answer(booking, chosen, status):
+def _answer(chosen, status):
     ids = [extra.id for extra in chosen]
     answered = db.session.execute(
         update(Extra)
         .where(Extra.id.in_(ids), Extra.status == ExtraStatus.OPEN)
         .values(status=status, answered_at=clock.now())
-        .execution_options(synchronize_session=False)
     )
-    db.session.expire(booking, ["extras"])
     if answered.rowcount != len(ids):
         raise _gone()
 
