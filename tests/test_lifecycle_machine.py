@@ -19,8 +19,10 @@ from domain import (
     blocked_pairs,
     bookings,
     clock,
+    coupons,
     deadlines,
     disputes,
+    extras,
     no_shows,
     professionals,
     proposals,
@@ -100,7 +102,9 @@ class LifecycleMachine(RuleBasedStateMachine):
         ]
         for person_id in self.customer_ids:
             factories.address(self._person(person_id), pincode=factories.NEAR_PIN, label="Work")
-        self.admin_id, self.tap_id, self.sink_id = factories.admin().id, tap.id, sink.id
+        admin = factories.admin()
+        coupons.create(admin, code="HALF", percent=50, limit_all=3)
+        self.admin_id, self.tap_id, self.sink_id = admin.id, tap.id, sink.id
         db.session.commit()
 
     @rule(chance=st.randoms(use_true_random=True))
@@ -131,6 +135,7 @@ class LifecycleMachine(RuleBasedStateMachine):
             "address_id": chance.choice(by.addresses).id,
             "key": chance.choice([None, None, f"key {chance.randrange(10)}"]),
             "cascade": chance.random() < 0.5,
+            "coupon": chance.choice(["", "HALF"]),
             "more": (self.sink_id,) if pro and chance.random() < 0.3 else (),
         }
         self._try(f"{by.id} asks {pro}", lambda: requests.request(by, self.tap_id, pro, **wish))
@@ -282,6 +287,10 @@ class LifecycleMachine(RuleBasedStateMachine):
             "override_code": lambda: bookings.override_code(booking, by, WORDS),
             "knock": lambda: no_shows.knock(booking, by),
             "no_show": lambda: no_shows.report(booking, by),
+            "propose_extra": lambda: extras.propose(booking, by, "Filter", chance.choice([1, 12_000]), 2),
+            "approve_extra": lambda: extras.approve(booking, by, [one.id for one in deadlines.open_extras(booking)]),
+            "decline_extra": lambda: extras.decline(booking, by, [one.id for one in deadlines.open_extras(booking)]),
+            "withdraw_extra": lambda: extras.withdraw(booking, by, deadlines.open_extras(booking)[0].id),
             "complete": lambda: bookings.complete(booking, by),
             "close": lambda: bookings.close(booking, by),
             "dispute": lambda: disputes.begin(booking, by, WORDS),

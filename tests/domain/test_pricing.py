@@ -50,7 +50,9 @@ def test_without_a_rate_there_is_no_line_of_tax(priced, mode):
     assert (quote.subtotal, quote.tax, quote.total) == (34_900, 0, 34_900)
 
 
-@pytest.mark.parametrize("mode, total, tax, work", [("added", 28_320, 4_320, 24_000), ("inclusive", 24_000, 3_661, 20_339)])
+@pytest.mark.parametrize(
+    "mode, total, tax, work", [("added", 28_320, 4_320, 24_000), ("inclusive", 24_000, 3_661, 20_339)]
+)
 def test_extras_have_tax_too_and_no_fee(priced, mode, total, tax, work):
     priced(tax_mode=mode)
     quote = pricing.quote_extras([("Filter", 24_000)])
