@@ -8,7 +8,7 @@ from datetime import timedelta
 import html5lib
 import pytest
 
-from domain import channels, clock, disputes, feeds, no_shows, outbox, outside_calendars, proposals
+from domain import channels, clock, coupons, disputes, extras, feeds, no_shows, outbox, outside_calendars, proposals
 from extensions import db
 from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
 from models_lifecycle import Appeal, SickDay
@@ -68,6 +68,7 @@ PAGES = {
         "/professionals/{professional}",
         "/bookings/{absent}/no-show",
         "/bookings/{completed}/dispute",
+        "/bookings/{working}",
     ),
     "professional": (
         "/profile",
@@ -92,6 +93,10 @@ PAGES = {
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
         "/professional/scorecard/appeal",
+        "/professional/jobs/{working}",
+        "/professional/jobs/{working}/extras",
+        "/professional/rate-card",
+        "/professional/rate-card/{item}",
     ),
     "admin": (
         "/profile",
@@ -113,6 +118,8 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/exports",
+        "/admin/coupons/new",
+        "/admin/coupons/{coupon}",
         "/admin/disputes",
         "/admin/appeals/{appeal}",
         "/admin/professionals/{professional}/scorecard",
@@ -151,7 +158,10 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
+        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(8)),
     }
+    extras.propose(made["working"], professional, "Filter", 12_000)
+    item = extras.add_item(professional, "Filter", 12_000)
     no_shows.knock(made["absent"], professional)
     disputes.answer(made["answered"], professional, "It was dry when I left.")
     for warned in (professional.professional, unapproved_professional.professional):
@@ -199,6 +209,8 @@ def things(customer, professional, other_professional, unapproved_professional, 
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
         "series": weekly.id,
+        "item": item.id,
+        "coupon": coupons.create(factories.admin(), code="WELCOME", amount=5_000).id,
         "appeal": appeal.id,
         "professional": professional.id,
         "unapproved": unapproved_professional.id,
