@@ -74,9 +74,9 @@ def test_a_bill_is_made_approved_issued_and_lowered(new_site, visit, width, java
 
     for visitor, page in ((meera, "/bookings/1"), (ravi, "/professional/jobs/1"), (gita, "/admin/bookings/1")):
         visitor.open(page)
-        visitor.press("Invoice 2026-27/000002")
+        visitor.press(visitor.page.get_by_role("link", name="Invoice 2026-27/000002"))
         assert "Water filter" in visitor.text()
         visitor.press("Invoices and receipts")
         for title in ("Receipt R-2026-27/000001", "Credit note C-2026-27/000001"):
             visitor.open("/documents")
-            visitor.press(title)
+            visitor.press(visitor.page.get_by_role("link", name=title))
