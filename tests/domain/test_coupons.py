@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from domain import billing, bookings, coupons, disputes, ledger, no_shows, requests
+from domain import activity, billing, bookings, coupons, disputes, ledger, no_shows, requests
 from domain.errors import Conflict, Invalid, NotAllowed
 from extensions import db
 from models import Booking, Category, LineKind, Status
@@ -201,6 +201,13 @@ def test_the_site_pays_for_it_and_not_the_professional(coupon, book, customer, p
     least = min(off, 54_752)
     assert _done(booking, customer, professional) == [total, -44_900, least - 1_500, -8_352]
     assert ledger.faults() + billing.faults() == []
+
+
+def test_the_statement_of_the_professional_is_the_same_with_it(coupon, book, customer, professional):
+    coupon(amount=99_999_99)
+    _done(book(), customer, professional)
+    total = activity.statement(professional.id, date(2026, 11, 1)).total
+    assert (total.earned, total.fees, total.due) == (44_900, 1_500 + 8_352, 0)
 
 
 @pytest.mark.parametrize("share", ["all", "half"])
