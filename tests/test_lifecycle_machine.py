@@ -412,4 +412,4 @@ GUARDS = [
 def test_control_a_walk_goes_wrong_without_its_guards(walk, monkeypatch, module, name, instead, wrong):
     monkeypatch.setattr(module, name, instead)
     with pytest.raises(AssertionError, match=wrong):
-        go(walk, walks=40, steps=STEPS_OF_A_WALK, derandomize=True)
+        go(walk, walks=100, steps=STEPS_OF_A_WALK, derandomize=True)
