@@ -158,7 +158,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "absent": factories.booking(customer, professional, starts_at=factories.at(7), status=Status.ACCEPTED),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
-        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(8)),
+        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(15)),
     }
     extras.propose(made["working"], professional, "Filter", 12_000)
     item = extras.add_item(professional, "Filter", 12_000)
