@@ -100,6 +100,11 @@ class Settings:
     platform_fee: int
     tax_name: str
     tax_basis_points: int
+    tax_mode: str
+    tax_number: str
+    business_address: str
+    financial_year_start: int
+    extra_limit: int
     late_fee: int
     commission_basis_points: int
     cash: bool
@@ -190,6 +195,11 @@ def load(environ=None) -> Settings:
         platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
         tax_name=env.get("TAX_NAME") or "GST",
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
+        tax_mode=_one_of(env, "TAX_MODE", "added", ("added", "inclusive")),
+        tax_number=env.get("TAX_NUMBER", ""),
+        business_address=env.get("BUSINESS_ADDRESS", ""),
+        financial_year_start=_integer(env, "FINANCIAL_YEAR_START", 4, 1, 12),
+        extra_limit=_amount(env, "EXTRA_LIMIT", "20000.00", units),
         late_fee=_amount(env, "LATE_FEE", "100.00", units),
         commission_basis_points=_amount(env, "COMMISSION_PERCENT", "0", 100),
         cash=_flag(env, "CASH", True),

@@ -21,6 +21,7 @@ from domain import (
     clock,
     deadlines,
     disputes,
+    extras,
     favourites,
     lookups,
     payments,
@@ -33,7 +34,7 @@ from domain import (
 )
 from domain.paging import keyset
 from domain.transitions import IN_TOUCH, rule_for
-from extensions import db, settings
+from extensions import db, limiter, settings
 from forms import BookForm, CancelForm, EditForm, MoveForm, ReviewForm, refusals, status_of
 from forms_lifecycle import EVERY
 from models import Booking, Professional, Role, Status, reference_of
@@ -66,6 +67,10 @@ PASSED = {
     "no_show": _l("No-show"),
     "start": _l("Work started"),
     "override_code": _l("Work started"),
+    "propose_extra": _l("An extra proposed"),
+    "approve_extra": _l("An extra approved"),
+    "decline_extra": _l("An extra declined"),
+    "withdraw_extra": _l("An extra taken back"),
     "complete": _l("Work completed"),
     "record_payment": _l("Payment noted"),
     "claim_payment": _l("You paid by UPI, to be confirmed"),
@@ -138,7 +143,18 @@ def _is_to_finish():
 # -- Book -------------------------------------------------------------------------------------
 
 
+# Who has typed so many wrong codes in an hour is guessing.
+few_guesses = limiter.shared_limit(
+    "20 per hour",
+    scope="coupons",
+    key_func=lambda: f"user {current_user.get_id()}",
+    exempt_when=lambda: not request.values.get("coupon"),
+    deduct_when=lambda _answer: g.get("wrong_code", False),
+)
+
+
 @bp.get("/book")
+@few_guesses
 def book():
     form = BookForm(request.args)
     form.key.data = secrets.token_urlsafe(24)
@@ -146,8 +162,12 @@ def book():
 
 
 @bp.post("/book")
+@few_guesses
 def request_booking():
     form = BookForm()
+    if "check" in request.form:
+        page, _status = _book_page(form)
+        return page, 422 if form.coupon.errors else 200
     if form.validate():
         with refusals(form):
             booking_id = requests.request(
@@ -160,6 +180,7 @@ def request_booking():
                 form.key.data or None,
                 form.cascade.data,
                 _more(form),
+                coupon=form.coupon.data or "",
             )
             db.session.commit()
             flash(_("Requested. Your reference is %(reference)s.", reference=reference_of(booking_id)), "success")
@@ -182,10 +203,14 @@ def _book_page(form):
     if form.address_id.data is None and offered.address_id is not None:
         # An address that a link writes out is one of the customer's own.
         form.address_id.data, form.line.data, form.pincode.data = offered.address_id, None, None
+    quote, wrong = choices.price(offered, current_user, form.coupon.data or "")
+    if wrong:
+        form.coupon.errors, g.wrong_code = [wrong], True
     page = render_template(
         "customer/book.html",
         form=form,
         choices=offered,
+        quote=quote,
         policy=settings.policy,
         late_fee=settings.late_fee,
         every=EVERY,
@@ -316,6 +341,7 @@ def _booking_page(booking_id):
         steps=_steps(booking),
         marks=marks,
         goes_on=cascades.will_follow(booking),
+        proposed_extras=extras.price_of_open(booking) if "approve_extra" in actions else None,
         other_starts=cascades.alternatives(booking),
         code=bookings.start_code(booking, current_user),
         code_locked=booking.code_tries >= settings.policy.code_tries,

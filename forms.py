@@ -283,6 +283,7 @@ class BookForm(PlaceForm):
     day = DateField(_l("Day"), [Optional()])
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
+    coupon = StringField(_l("Coupon code"), [Length(max=30)], filters=[tidy])
     cascade = BooleanField(_l("Ask somebody else if they can’t come"))
 
 

@@ -120,8 +120,10 @@ class Status(enum.StrEnum):
 
 class LineKind(enum.StrEnum):
     SERVICE = "service"
+    EXTRA = "extra"
     PLATFORM_FEE = "platform_fee"
     TAX = "tax"
+    DISCOUNT = "discount"
     LATE_FEE = "late_fee"
     REVERSAL = "reversal"
     REFUND = "refund"
@@ -613,8 +615,9 @@ class Booking(db.Model):
     """A customer's request and all that becomes of it.
 
     `professional_id` is empty while a booking for any professional is on offer. `subtotal` is the
-    sum of the service lines, `total` of all lines, `paid` of all verified payments less what goes back
-    of them, and `refunded` what the refund lines took off, in minor units.
+    work without tax: services and approved extras. `total` is the sum of all lines, `paid` of all
+    verified payments less what goes back of them, and `refunded` what the refund lines took off, in
+    minor units.
     """
 
     __tablename__ = "bookings"
@@ -738,7 +741,7 @@ class Series(db.Model):
 
 
 class BookingLine(db.Model):
-    """One line of the price. `amount` is in minor units of the booking's currency."""
+    """One line of the price, in minor units. `tax` is the tax that it stands for: that of a bill is their sum."""
 
     __tablename__ = "booking_lines"
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -746,6 +749,7 @@ class BookingLine(db.Model):
     kind: Mapped[LineKind] = mapped_column(enum_column(LineKind, "line_kind"))
     label: Mapped[str] = mapped_column(String(140))
     amount: Mapped[int] = mapped_column(BigInteger)
+    tax: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class BookingEvent(db.Model):

@@ -1,13 +1,24 @@
-"""The tables of money: the ledger, payments, and what is asked of gateways."""
+"""The tables of money: the ledger, payments, what is asked of gateways, extras, coupons, and what was issued."""
 
 import enum
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, backref, mapped_column, relationship
 
 from extensions import db
-from models import Booking, Id, PaymentMethod, User, UTCDateTime, enum_column
+from models import Booking, Category, Id, PaymentMethod, Service, User, UTCDateTime, enum_column
 from models_lifecycle import Refund
 
 
@@ -168,3 +179,135 @@ class GatewayEvent(db.Model):
     fault: Mapped[str] = mapped_column(String(300), default="")
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     checkout: Mapped[Checkout | None] = relationship()
+
+
+class ExtraStatus(enum.StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+class RateItem(db.Model):
+    """Something that a professional often adds on site, at a price for one of it."""
+
+    __tablename__ = "rate_items"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id"), index=True)
+    label: Mapped[str] = mapped_column(String(100))
+    price: Mapped[int] = mapped_column(BigInteger)
+
+
+class Extra(db.Model):
+    """What a professional would like to add to the bill on site. `price` is for one, in minor units."""
+
+    __tablename__ = "extras"
+    __table_args__ = (CheckConstraint("price > 0 AND quantity > 0", name="amount"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), index=True)
+    label: Mapped[str] = mapped_column(String(100))
+    price: Mapped[int] = mapped_column(BigInteger)
+    quantity: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[ExtraStatus] = mapped_column(enum_column(ExtraStatus, "extra_status"), default=ExtraStatus.OPEN)
+    proposed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    booking: Mapped[Booking] = relationship(backref=backref("extras", order_by=id))
+
+    @property
+    def amount(self) -> int:
+        return self.price * self.quantity
+
+    @property
+    def title(self) -> str:
+        return f"{self.quantity} × {self.label}" if self.quantity > 1 else self.label
+
+
+class Coupon(db.Model):
+    """A code that makes bookings cheaper, by an amount or by a percentage with a most, in minor units.
+
+    Empty limits are none; `uses` counts the bookings that have it now. It holds from `starts_at` until
+    before `ends_at`, for everything or for one category or service.
+    """
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        CheckConstraint("(amount IS NULL) <> (percent IS NULL)", name="worth"),
+        CheckConstraint("amount > 0 AND percent BETWEEN 1 AND 100", name="size"),
+        CheckConstraint("uses >= 0 AND uses <= limit_all", name="uses"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    code: Mapped[str] = mapped_column(String(30), unique=True)
+    amount: Mapped[int | None] = mapped_column(BigInteger)
+    percent: Mapped[int | None] = mapped_column(SmallInteger)
+    most: Mapped[int | None] = mapped_column(BigInteger)
+    least_total: Mapped[int] = mapped_column(BigInteger, default=0)
+    limit_all: Mapped[int | None] = mapped_column(Integer)
+    limit_each: Mapped[int | None] = mapped_column(Integer)
+    starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    service_id: Mapped[int | None] = mapped_column(ForeignKey("services.id"))
+    uses: Mapped[int] = mapped_column(Integer, default=0)
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    off_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    category: Mapped[Category | None] = relationship()
+    service: Mapped[Service | None] = relationship()
+
+
+class CouponUse(db.Model):
+    """A booking that was made with a coupon; given back when it ended without work."""
+
+    __tablename__ = "coupon_uses"
+    __table_args__ = (
+        Index("ix_coupon_uses_coupon_id", "coupon_id", "booking_id"),
+        Index("ix_coupon_uses_customer_id", "customer_id", "coupon_id"),
+    )
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"), primary_key=True)
+    coupon_id: Mapped[int] = mapped_column(ForeignKey("coupons.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    given_back_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    booking: Mapped[Booking] = relationship()
+    customer: Mapped[User] = relationship()
+
+
+class DocumentKind(enum.StrEnum):
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+    RECEIPT = "receipt"
+
+
+class DocumentCounter(db.Model):
+    """The last serial number of a kind of document in a financial year."""
+
+    __tablename__ = "document_counters"
+    kind: Mapped[DocumentKind] = mapped_column(enum_column(DocumentKind, "document_kind"), primary_key=True)
+    year: Mapped[str] = mapped_column(String(7), primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
+
+
+class Document(db.Model):
+    """What was issued about a booking, as it was then: `content` is all that it says. Nobody can change it
+    or take it away, which the database itself sees to. `amount` is below zero on a credit note."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("kind", "year", "serial"),
+        Index("ix_documents_booking_id", "booking_id", "id"),
+        Index("ix_documents_customer_id", "customer_id", "id"),
+        Index("ix_documents_professional_id", "professional_id", "id"),
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[DocumentKind] = mapped_column(enum_column(DocumentKind, "document_kind"))
+    year: Mapped[str] = mapped_column(String(7))
+    serial: Mapped[int] = mapped_column(Integer)
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("bookings.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    professional_id: Mapped[int | None] = mapped_column(ForeignKey("professionals.id"))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[dict] = mapped_column(JSON)
+    issued_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    booking: Mapped[Booking] = relationship(backref=backref("documents", order_by=id))

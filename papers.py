@@ -3,6 +3,7 @@
 import functools
 import io
 import unicodedata
+from datetime import datetime
 
 from flask import Response, send_file
 from flask_babel import get_locale
@@ -25,13 +26,14 @@ MARGIN, LINE_HEIGHT = 20, 6
 UNKNOWN = "?"
 
 
-def pdf(title: str, name: str, blocks: tuple) -> bytes:
-    """The blocks on A4 under a title and the name of the person they are about. Links are left out."""
+def pdf(title: str, name: str, blocks: tuple, made: datetime | None = None) -> bytes:
+    """The blocks on A4 under a title and the name of the person they are about. Links are left out. `made` is when
+    what they say was so, if not now."""
     paper = _Paper(title)
     paper.write_line(settings.site_name, 11, BRAND, bold=True)
     paper.ln(4)
     paper.write_line(title, 20, INK, bold=True, height=10)
-    made = _("Made on %(day)s", day=templating.full_date(clock.now()))
+    made = _("Made on %(day)s", day=templating.full_date(made or clock.now()))
     paper.write_line(f"{name} · {made}", 10, MUTED)
     paper.ln(4)
     for block in blocks:
@@ -41,10 +43,10 @@ def pdf(title: str, name: str, blocks: tuple) -> bytes:
     return bytes(paper.output())
 
 
-def download(title: str, name: str, blocks: tuple, file_name: str) -> Response:
+def download(title: str, name: str, blocks: tuple, file_name: str, made: datetime | None = None) -> Response:
     """The answer that a browser saves as a file. It is the person's own, so nothing on the way keeps it."""
     answer = send_file(
-        io.BytesIO(pdf(title, name, blocks)), "application/pdf", as_attachment=True, download_name=file_name
+        io.BytesIO(pdf(title, name, blocks, made)), "application/pdf", as_attachment=True, download_name=file_name
     )
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

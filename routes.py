@@ -223,11 +223,13 @@ def _looked_at(days):
 
 def register_routes(app: Flask) -> None:
     import account
+    import account_documents
     import account_keys
     import admin
     import admin_catalogue
     import admin_conduct
     import admin_conversations
+    import admin_coupons
     import admin_disputes
     import admin_exports
     import admin_operations
@@ -237,6 +239,7 @@ def register_routes(app: Flask) -> None:
     import conversations
     import customer
     import customer_changes
+    import customer_extras
     import customer_payments
     import customer_people
     import customer_proposals
@@ -249,6 +252,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_calendars
     import service_professional_changes
     import service_professional_conduct
+    import service_professional_extras
     import service_professional_payments
     import service_professional_people
     import service_professional_proposals
@@ -258,11 +262,13 @@ def register_routes(app: Flask) -> None:
 
     modules = (
         account,
+        account_documents,
         account_keys,
         admin,
         admin_catalogue,
         admin_conduct,
         admin_conversations,
+        admin_coupons,
         admin_disputes,
         admin_exports,
         admin_operations,
@@ -273,6 +279,7 @@ def register_routes(app: Flask) -> None:
         customer,
         customer_changes,
         customer_payments,
+        customer_extras,
         customer_people,
         customer_proposals,
         customer_reports,
@@ -285,6 +292,7 @@ def register_routes(app: Flask) -> None:
         service_professional_changes,
         service_professional_conduct,
         service_professional_payments,
+        service_professional_extras,
         service_professional_people,
         service_professional_proposals,
         service_professional_reports,

@@ -5,6 +5,7 @@ from itertools import groupby
 from flask_babel import force_locale
 
 from config import BookingPolicy
+from domain.deadlines import MOST_EXTRAS
 from domain.transitions import BLOCKING, LABELS, RULES, Party
 from domain.users import OVER
 from models import Status
@@ -134,7 +135,9 @@ def _refusals(policy):
             "the customer does not wish it, or ended it; nobody else is free; there are less than "
             f"{max(policy.lead_minutes, policy.expire_before_start_minutes)} minutes left"
         ),
-        "complete": "–",
+        "propose_extra": f"there are {MOST_EXTRAS} already; the amount is more than the site allows",
+        **dict.fromkeys(("approve_extra", "decline_extra", "withdraw_extra"), "it was answered or taken back"),
+        "complete": "an extra charge is still unapproved",
         "record_payment": "nothing is due; the amount is more than that",
         ("close", Party.CUSTOMER): "–",
         ("close", Party.CLOCK): f"the customer can still confirm it, for {policy.auto_close_hours} hours",

@@ -32,6 +32,7 @@ from domain import (
 )
 from extensions import settings
 from models import Approval, LineKind, Role, Status, User, reference_of
+from models_money import DocumentKind
 
 _WEB_ADDRESS = re.compile(r"""(\bhttps?://[^\s<>"]+)""", re.IGNORECASE)
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
         ago=ago,
         km=km,
         line_label=line_label,
+        document_title=document_title,
         decimal=decimal,
         initials=initials,
         linked=linked,
@@ -123,9 +125,28 @@ def line_label(line) -> str:
         return gettext("No-show fee") if line.label in refunds.NO_SHOW else gettext("Late cancellation fee")
     if line.kind is LineKind.REVERSAL:
         return gettext("No-show") if line.label in refunds.NO_SHOW else gettext("Cancelled")
+    if line.kind is LineKind.DISCOUNT:
+        if not line.label:
+            return gettext("Discount taken back")
+        return gettext("Discount with %(code)s", code=line.label)
     if line.kind is LineKind.REFUND:
         return gettext("Refund")
     return line.label
+
+
+def document_title(document) -> str:
+    """An issued document by its kind and number."""
+    titles = {
+        DocumentKind.INVOICE: gettext("Invoice %(number)s", number=document.number),
+        DocumentKind.CREDIT_NOTE: gettext("Credit note %(number)s", number=document.number),
+        DocumentKind.RECEIPT: gettext("Receipt %(number)s", number=document.number),
+    }
+    return titles[document.kind]
+
+
+def payment_method(method: str) -> str:
+    """How somebody paid, by the value of a PaymentMethod."""
+    return {"cash": gettext("Cash"), "upi": gettext("UPI")}.get(method, method)
 
 
 def day(value: datetime | date) -> str:

@@ -41,6 +41,9 @@ class Line(schemas.Schema):
     kind = fields.String(required=True, metadata={"example": "service"})
     label = fields.String(required=True)
     amount = schemas.Amount(required=True)
+    tax = schemas.Amount(
+        required=True, metadata={"description": "How much tax the line stands for; that of a price is their sum."}
+    )
 
 
 class Price(schemas.Schema):

@@ -191,11 +191,11 @@ def write_bare(bare, wish):
         (customer_id, professional_id, start, end, start, now),
     ).lastrowid
     bare.executemany(
-        "INSERT INTO booking_lines (booking_id, kind, label, amount) VALUES (?, ?, ?, ?)",
+        "INSERT INTO booking_lines (booking_id, kind, label, amount, tax) VALUES (?, ?, ?, ?, ?)",
         [
-            (booking_id, "service", "Tap repair", 34_900),
-            (booking_id, "platform_fee", "Platform fee", 1_500),
-            (booking_id, "tax", "GST 18 %", 6_552),
+            (booking_id, "service", "Tap repair", 34_900, 0),
+            (booking_id, "platform_fee", "Platform fee", 1_500, 0),
+            (booking_id, "tax", "GST 18 %", 6_552, 6_552),
         ],
     )
     bare.execute(

@@ -16,7 +16,7 @@ from domain import clock, earnings, outbox
 from domain.errors import NotFound
 from domain.job_runs import Step
 from extensions import db, settings
-from models import Booking, BookingEvent, Professional, Review, Service, Status, User
+from models import Booking, BookingEvent, BookingLine, LineKind, Professional, Review, Service, Status, User
 
 BATCH = 500
 CHART_MONTHS = 6
@@ -27,6 +27,13 @@ CALLED_OFF = (Status.CANCELLED, Status.NO_SHOW)
 _CALLS_OFF = ("cancel", "no_show")
 # Nobody looks for a month before this in a database of bookings.
 FIRST_YEAR = 2000
+# What the site paid of a bill, which is neither fee nor tax.
+_DISCOUNT = (
+    select(func.coalesce(-func.sum(BookingLine.amount), 0))
+    .where(BookingLine.booking_id == Booking.id, BookingLine.kind == LineKind.DISCOUNT)
+    .scalar_subquery()
+    .label("discount")
+)
 
 
 @dataclass(frozen=True)
@@ -268,6 +275,7 @@ def _jobs(professional_id, opens, closes):
             earnings.EARNED.label("earned"),
             Booking.total,
             Booking.paid,
+            _DISCOUNT,
             Service.name,
         )
         .join(Service, Service.id == Booking.service_id)
@@ -286,7 +294,7 @@ def _sum(rows):
     return Earned(
         len(rows),
         sum(row.earned for row in rows),
-        sum(row.total - row.earned for row in rows),
+        sum(row.total + row.discount - row.earned for row in rows),
         sum(row.total - row.paid for row in rows),
     )
 

@@ -45,6 +45,8 @@ ACTIONS = {
     "restore_service": _l("Restored a service"),
     "run_job": _l("Ran a job at once"),
     "delete_service": _l("Deleted a service"),
+    "create_coupon": _l("Created a coupon"),
+    "switch_off_coupon": _l("Switched off a coupon"),
     "request_export": _l("Asked for an export"),
     "cancel_export": _l("Cancelled an export"),
     "download_export": _l("Downloaded an export"),

@@ -7,7 +7,7 @@ order and twice. Payments, refunds and payouts are entries of their own.
 
 from sqlalchemy import func, or_, select
 
-from domain import ledger, pricing
+from domain import documents, ledger, pricing
 from extensions import db, settings
 from models import Booking, BookingLine, LineKind, Status
 from models_lifecycle import Refund
@@ -21,21 +21,19 @@ DUE = frozenset({Status.COMPLETED, Status.CLOSED, Status.DISPUTED, Status.CANCEL
 def shares(booking: Booking) -> dict[str, int]:
     """Whose the bill of a booking is, by account; together with the customer's debt it is nothing.
 
-    The professional has the services less the site's commission, and a late fee whole: it is their time that
-    was lost. A refund takes from these first, then from the site's fee and at last from the tax, so
-    what a professional sees as earned is what stands here (see Booking.earned). The site has the rest.
+    The professional has the work less the site's commission, and a late fee whole: it is their time that
+    was lost. A refund takes from the work first, then from the site's fee and at last from the tax, so
+    what a professional sees as earned is what stands here (see Booking.earned). The site has the rest,
+    and pays for coupons.
     """
-    if booking.status not in DUE or not booking.total:
+    if booking.status not in DUE:
         return {}
     sums = _sums(booking)
-    late_fee = sums.get(LineKind.LATE_FEE, 0)
-    if late_fee:
-        theirs, tax = max(late_fee - booking.refunded, 0), 0
+    tax = sum(tax for _amount, tax in sums.values())
+    if LineKind.REVERSAL in sums:
+        theirs = max(sums.get(LineKind.LATE_FEE, (0, 0))[0] - booking.refunded, 0)
     else:
-        earned = max(booking.subtotal - booking.refunded, 0)
-        theirs = earned - pricing.round_half_up(earned, commission(booking))
-        beyond = max(booking.refunded - booking.subtotal - sums.get(LineKind.PLATFORM_FEE, 0), 0)
-        tax = sums.get(LineKind.TAX, 0) - beyond
+        theirs = booking.earned - pricing.round_half_up(booking.earned, commission(booking))
     amounts = {ledger.customer(booking.customer_id): booking.total, ledger.TAX: -tax}
     amounts[ledger.professional(booking.professional_id)] = -theirs
     amounts[ledger.PLATFORM] = theirs + tax - booking.total
@@ -48,20 +46,22 @@ def commission(booking: Booking) -> int:
 
 
 def settle(booking: Booking) -> None:
-    """Bring the ledger to what the bill of a booking says now."""
+    """Bring the ledger, and what is issued to the customer, to what the bill of a booking says now."""
     db.session.flush()
     has, due = ledger.of_booking(booking.id, [BILL]), shares(booking)
     count = db.session.scalar(
         select(func.count()).where(LedgerEntry.booking_id == booking.id, LedgerEntry.kind == BILL)
     )
     difference = {account: due.get(account, 0) - has.get(account, 0) for account in {**due, **has}}
-    ledger.post(f"bill:{booking.id}:{count + 1}", BILL, difference, booking.id)
+    if ledger.post(f"bill:{booking.id}:{count + 1}", BILL, difference, booking.id):
+        documents.bill(booking, difference)
 
 
 def paid(payment: Payment, fee: int = 0) -> None:
     """A customer paid; a gateway may have kept a fee of it, which the site bears."""
     amounts = {payment.holder: payment.amount, ledger.customer(payment.booking.customer_id): -payment.amount}
-    ledger.post(f"payment:{payment.id}", "payment", amounts, payment.booking_id)
+    if ledger.post(f"payment:{payment.id}", "payment", amounts, payment.booking_id):
+        documents.receipt(payment)
     ledger.post(f"fee:{payment.id}", "fee", {ledger.PLATFORM: fee, payment.holder: -fee}, payment.booking_id)
 
 
@@ -93,6 +93,9 @@ def faults() -> list[str]:
         has, due = ledger.of_booking(booking.id, [BILL]), shares(booking)
         if {account: amount for account, amount in has.items() if amount} != {a: n for a, n in due.items() if n}:
             found.append(f"The ledger has {has} for {booking.reference}, and its bill says {due}.")
+        billed = has.get(ledger.customer(booking.customer_id), 0)
+        if (issued := documents.billed(booking.id)) != billed:
+            found.append(f"The invoices of {booking.reference} come to {issued}, and the ledger says {billed}.")
         moved = ledger.of_booking(booking.id, ["payment", "refund"]).get(ledger.customer(booking.customer_id), 0)
         if -moved != booking.paid:
             found.append(f"{booking.reference} is paid with {booking.paid}, and the ledger says {-moved}.")
@@ -101,8 +104,8 @@ def faults() -> list[str]:
 
 def _sums(booking):
     rows = db.session.execute(
-        select(BookingLine.kind, func.sum(BookingLine.amount))
+        select(BookingLine.kind, func.sum(BookingLine.amount), func.sum(BookingLine.tax))
         .where(BookingLine.booking_id == booking.id)
         .group_by(BookingLine.kind)
     )
-    return {kind: int(amount) for kind, amount in rows}
+    return {kind: (int(amount), int(tax)) for kind, amount, tax in rows}

@@ -13,6 +13,7 @@ from domain import (
     billing,
     cascades,
     clock,
+    extras,
     masking,
     matching,
     offers,
@@ -261,6 +262,7 @@ def cancel(booking: Booking, by: User, reason: str = "") -> None:
         offers.settle(booking, by)
     if rule.by is Party.PROFESSIONAL and cascades.follow(booking):
         return
+    extras.drop(booking)
     for column, value in refunds.reverse(booking, by, fee, refunds.CANCELLED, reason or "Cancelled").items():
         setattr(booking, column, value)
     billing.settle(booking)

@@ -13,6 +13,7 @@ from domain import (
     bookings,
     catalogue,
     clock,
+    coupons,
     deadlines,
     matching,
     places,
@@ -21,7 +22,7 @@ from domain import (
     waits,
 )
 from domain.availability import Day
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 from extensions import db
 from models import Address, Approval, Booking, Category, Offering, PinCode, Professional, Service, User
 
@@ -128,6 +129,18 @@ def before_booking(
     return Choices(
         professional, closed, offers, offer, extras, addresses, address_id, pin, _looked_at(days, day, starts_at)
     )
+
+
+def price(found: Choices, by: User, code: str) -> tuple[pricing.Quote | None, str]:
+    """The price of what is chosen with a coupon, and what is wrong with its code."""
+    if found.quote is None or not code:
+        return found.quote, ""
+    services = [(one.service.id, one.price) for one in (found.offer, *found.extras)]
+    try:
+        discount = coupons.discount(code, by, services, found.quote.total)
+    except Invalid as refusal:
+        return found.quote, refusal.message
+    return pricing.discounted(found.quote, discount.code, discount.amount), ""
 
 
 def before_moving(booking: Booking, day: date | None = None, starts_at: datetime | None = None) -> Times:

@@ -1,4 +1,5 @@
-"""From when and until when the verbs of a booking can be used, where the table of states cannot say it.
+"""From when and until when the verbs of a booking can be used, and what has to come first, where the table of
+states cannot say it.
 
 The guards have the shape that domain.transitions calls: the rule, the booking, and who acts.
 """
@@ -12,6 +13,9 @@ from domain.errors import InvalidTransition
 from extensions import settings
 from models import Booking, Role
 from models_lifecycle import Dispute
+from models_money import Extra, ExtraStatus
+
+MOST_EXTRAS = 20
 
 
 def openings(booking: Booking) -> dict[str, datetime]:
@@ -49,6 +53,11 @@ def answer_dispute_by(dispute: Dispute) -> datetime:
 def resolve_dispute_by(dispute: Dispute) -> datetime:
     """When an admin should have decided. Nothing happens by itself then: their list says it is late."""
     return dispute.opened_at + timedelta(days=settings.policy.resolve_dispute_days)
+
+
+def open_extras(booking: Booking) -> list[Extra]:
+    """What the professional would like to add to the bill and the customer has not answered."""
+    return [extra for extra in booking.extras if extra.status is ExtraStatus.OPEN]
 
 
 def not_before(moment: datetime) -> None:
@@ -89,3 +98,30 @@ def check_resolve(_rule, booking, _user):
     """The professional has the time to answer that they were promised."""
     if booking.dispute.answered_at is None:
         not_before(answer_dispute_by(booking.dispute))
+
+
+def check_propose_extra(_rule, booking, _user):
+    if len(booking.extras) >= MOST_EXTRAS:
+        raise InvalidTransition(_("You can propose at most %(most)s extras for a booking.", most=MOST_EXTRAS))
+
+
+def check_open_extra(_rule, booking, _user):
+    if not open_extras(booking):
+        raise InvalidTransition(_("There is no extra to answer. It may have been answered already."))
+
+
+def check_complete(_rule, booking, _user):
+    if open_extras(booking):
+        raise InvalidTransition(
+            _("An extra charge is still unapproved. Wait for the customer’s answer, or take it back.")
+        )
+
+
+def check_review(_rule, booking, _user):
+    if booking.review is not None:
+        raise InvalidTransition(_("You have already reviewed this booking."))
+    closed = booking.closed_at or clock.now()
+    if clock.now() > closed + timedelta(days=settings.policy.review_window_days):
+        raise InvalidTransition(
+            _("Reviews are open for %(days)s days after closing.", days=settings.policy.review_window_days)
+        )

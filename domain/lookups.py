@@ -28,6 +28,7 @@ from models import (
     User,
 )
 from models_lifecycle import Dispute
+from models_money import Document
 
 MOST_FOUND = 10
 LONGEST_QUERY = 100
@@ -181,6 +182,7 @@ def booking(booking_id: int, by: User) -> Booking:
         .options(
             joinedload(Booking.lines),
             joinedload(Booking.payments),
+            joinedload(Booking.documents).defer(Document.content),
             joinedload(Booking.refunds),
             joinedload(Booking.review),
             joinedload(Booking.proposals),

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from flask_babel import gettext as _
 from sqlalchemy import func, select, update
 
-from domain import billing, clock, ledger
+from domain import billing, clock, documents, ledger, pricing
 from domain.errors import Conflict, Invalid
+from domain.pricing import Line
 from extensions import db
 from models import Booking, BookingLine, LineKind, User
 from models_lifecycle import Refund, RefundState
@@ -27,12 +28,9 @@ def reverse(booking: Booking, by: User, fee: int, labels: tuple[str, str], reaso
 
     `labels` name the two lines.
     """
-    amounts = zip((LineKind.REVERSAL, LineKind.LATE_FEE), labels, (-booking.total, fee), strict=True)
-    db.session.add_all(
-        BookingLine(booking_id=booking.id, kind=kind, label=label, amount=amount)
-        for kind, label, amount in amounts
-        if amount
-    )
+    taken_back = Line(LineKind.REVERSAL, labels[0], -booking.total, -sum(line.tax for line in booking.lines))
+    lines = (taken_back, Line(LineKind.LATE_FEE, labels[1], fee))
+    _add_lines(booking, (line for line in lines if line.amount or line.tax))
     give_back(booking, by, booking.paid - fee, reason)
     return {"total": fee, "paid": min(booking.paid, fee)}
 
@@ -40,7 +38,8 @@ def reverse(booking: Booking, by: User, fee: int, labels: tuple[str, str], reaso
 def lower(booking: Booking, by: User, amount: int, reason: str) -> None:
     """Charge less for work that was done: all of it or a part.
 
-    What is not paid yet is simply no longer due; only what was paid beyond the new total goes back.
+    What is not paid yet is simply no longer due; only what was paid beyond the new total goes back. With a
+    coupon, as much of the discount is taken back as of the total, so that nothing is left of a whole refund.
     Raises Invalid for more than is charged, and Conflict when it was paid or lowered meanwhile.
     """
     if not 0 < amount <= booking.total:
@@ -95,16 +94,33 @@ def left_of(payment: Payment) -> int:
 
 def _charge_less(booking, less, back):
     """Compare and set: what is charged and paid must still be as it was when the amounts were checked."""
+    lines = _lowered(booking, less) if less else []
+    taken = -sum(line.amount for line in lines if line.kind is LineKind.REFUND)
     lowered = db.session.execute(
         update(Booking)
         .where(Booking.id == booking.id, Booking.total == booking.total, Booking.paid == booking.paid)
-        .values(total=booking.total - less, paid=booking.paid - back, refunded=Booking.refunded + less)
+        .values(total=booking.total - less, paid=booking.paid - back, refunded=Booking.refunded + taken)
         .execution_options(synchronize_session=False)
     )
     if not lowered.rowcount:
         raise Conflict(_("What was paid has just changed. Look again."))
-    if less:
-        db.session.add(BookingLine(booking_id=booking.id, kind=LineKind.REFUND, label="Refund", amount=-less))
+    _add_lines(booking, lines)
+
+
+def _lowered(booking, amount):
+    """The lines of a refund: what it takes off, the tax of it last of all, and the discount taken back."""
+    standing = documents.since_reversal(booking.lines)
+    discount = -sum(line.amount for line in standing if line.kind is LineKind.DISCOUNT)
+    taken_back = pricing.share(discount, amount, booking.total)
+    tax = sum(line.tax for line in standing)
+    taken = amount + taken_back
+    worth = booking.total + discount - tax
+    lines = [Line(LineKind.REFUND, "Refund", -taken, -max(taken - worth, 0))]
+    return [*lines, Line(LineKind.DISCOUNT, "", taken_back)] if taken_back else lines
+
+
+def _add_lines(booking, lines):
+    db.session.add_all(BookingLine(booking_id=booking.id, **line._asdict()) for line in lines)
 
 
 def _counted(booking, first) -> Iterator[tuple[Payment, int]]:

@@ -14,6 +14,7 @@ from domain import (
     availability,
     bookings,
     clock,
+    coupons,
     matching,
     news,
     notifications,
@@ -62,7 +63,7 @@ _add_booking = Prepared(
     "moves",
     "series_id",
 )
-_add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount")
+_add_lines = Prepared(insert(BookingLine.__table__), "booking_id", "kind", "label", "amount", "tax")
 _add_event = Prepared(
     insert(BookingEvent.__table__).returning(BookingEvent.__table__.c.id),
     "booking_id",
@@ -109,19 +110,20 @@ def request(
     cascade: bool = False,
     more: tuple[int, ...] = (),
     series_id: int | None = None,
+    coupon: str = "",
 ) -> int:
     """Ask for a slot and take it; answer the booking's id.
 
     Without `professional_id` the booking is offered to the best matches and no slot is taken until
     one accepts; otherwise `cascade` says that others may be asked after that one, and `more` are
-    further services of theirs in the same visit; `series_id` is the series it belongs to. The same
-    `key` with the same wish answers the first booking again.
+    further services of theirs in the same visit; `series_id` is the series it belongs to, and `coupon`
+    a code that makes it cheaper. The same `key` with the same wish answers the first booking again.
     Raises Invalid with the field at fault, and Conflict when the slot is somebody else's.
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
     cascade = cascade or professional_id is None
-    mark = fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade, more)
+    mark = fingerprint(service_id, professional_id, starts_at, address_id, remarks, cascade, more, coupon)
     now = clock.now()
     connection = standings.lock(by, professional_id)
     offered, before = standings.ask(connection, by, service_id, professional_id, key, now)
@@ -137,6 +139,9 @@ def request(
         raise standings.takes_no_bookings()
     extras = standings.extras(connection, professional_id, service_id, more) if more else ()
     wish = _wish(connection, by, offered, extras, service_id, professional_id, starts_at, address_id, series_id)
+    discount = coupons.discount(coupon, by, _priced(service_id, offered, extras), wish.quote.total) if coupon else None
+    if discount:
+        wish = wish._replace(quote=pricing.discounted(wish.quote, discount.code, discount.amount))
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
     booking_id, event_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
     news.of_booking(booking_id, by.id, professional_id)
@@ -154,6 +159,8 @@ def request(
     else:
         offers.make(booking_id, [match.professional_id for match in asked])
         _notify([match.professional_id for match in asked], "offered", booking_id, wish, by)
+    if discount:
+        coupons.use(discount, by, booking_id)
     if key:
         values = {"user_id": by.id, "key": key, "fingerprint": mark, "booking_id": booking_id}
         _add_key(connection, {**values, "created_at": now})
@@ -172,6 +179,11 @@ def _wish(connection, by, offered, extras, service_id, professional_id, starts_a
     priced = pricing.quote_visit([(one.name, one.price) for one in services])
     name = f"{offered.name} + {len(extras)}" if extras else offered.name
     return _Wish(professional_id, service_id, priced, name, starts_at, minutes, place, series_id)
+
+
+def _priced(service_id, offered, extras):
+    """The services of a visit and what each costs."""
+    return [(service_id, offered.price), *((extra.id, extra.price) for extra in extras)]
 
 
 def candidates(by: User, service_id: int, address, starts_at: datetime, ends_at: datetime) -> list[matching.Candidate]:
@@ -238,7 +250,7 @@ def _write(connection, by, wish, remarks, now, cascade):
     _add_lines(
         connection,
         [
-            {"booking_id": booking_id, "kind": line.kind, "label": line.label, "amount": line.amount}
+            {"booking_id": booking_id, "kind": line.kind, "label": line.label, "amount": line.amount, "tax": line.tax}
             for line in wish.quote.lines
         ],
     )

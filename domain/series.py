@@ -206,7 +206,7 @@ def _first_result(by, wish, chosen, remarks, key):
         return None
     # As requests.request() has kept them for each visit.
     same = wish.service_id, wish.professional_id
-    rest = wish.address_id, remarks, False, wish.more
+    rest = wish.address_id, remarks, False, wish.more, ""
     asked = {f"{key}:{n}": requests.fingerprint(*same, start, *rest) for n, start in enumerate(sorted(chosen))}
     if asked != {row.key: row.fingerprint for row in before}:
         raise requests.other_details()

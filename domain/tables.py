@@ -7,7 +7,7 @@ SHOWN = {
     "audit_entries": "id actor_id action subject_type subject_id detail address at",
     "blocked_pairs": "id customer_id professional_id by_id created_at",
     "booking_events": "id booking_id verb from_status to_status actor_id at reason",
-    "booking_lines": "id booking_id kind label amount",
+    "booking_lines": "id booking_id kind label amount tax",
     "booking_offers": "booking_id professional_id position status created_at answered_at",
     "booking_services": "booking_id service_id position price duration_minutes",
     "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
@@ -17,8 +17,14 @@ SHOWN = {
     "checkouts": "id booking_id method status amount currency reference created_at expires_at due_at tries",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
+    "coupon_uses": "booking_id coupon_id customer_id amount used_at given_back_at",
+    "coupons": "id code amount percent most least_total limit_all limit_each starts_at ends_at category_id service_id"
+    " uses created_by_id created_at off_at",
     "dispute_photos": "dispute_id position file_id",
     "disputes": "id booking_id words opened_at answer answered_at outcome refund reason resolved_by_id resolved_at",
+    "document_counters": "kind year last",
+    "documents": "id kind year serial number booking_id customer_id professional_id amount content issued_at",
+    "extras": "id booking_id label price quantity status proposed_at answered_at",
     "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
     " expires_at",
     "favourites": "customer_id professional_id created_at",
@@ -42,6 +48,7 @@ SHOWN = {
     " offers_accepted last_job_at"
     " speed_kmh warned_at warned_of suspended_at counts_from upi_id",
     "proposals": "id booking_id by_id starts_at note status created_at lapses_at answered_at",
+    "rate_items": "id professional_id label price",
     "refunds": "id booking_id payment_id amount reason holder state reference tries due_at error recorded_by_id"
     " recorded_at done_at",
     "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"

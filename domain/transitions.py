@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, clock, deadlines, news, notifications, tracking, waits, webhooks
+from domain import availability, clock, coupons, deadlines, news, notifications, tracking, waits, webhooks
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -72,6 +72,10 @@ RULES = (
     Rule("no_show", Party.PROFESSIONAL, _from(S.ACCEPTED, S.EN_ROUTE), S.NO_SHOW),
     Rule("no_show", Party.CUSTOMER, _from(S.ACCEPTED), S.NO_SHOW),
     Rule("cascade", Party.CLOCK, _from(S.REJECTED, S.EXPIRED, S.CANCELLED), S.PENDING),
+    Rule("propose_extra", Party.PROFESSIONAL, _from(S.IN_PROGRESS)),
+    Rule("approve_extra", Party.CUSTOMER, _from(S.IN_PROGRESS)),
+    Rule("decline_extra", Party.CUSTOMER, _from(S.IN_PROGRESS)),
+    Rule("withdraw_extra", Party.PROFESSIONAL, _from(S.IN_PROGRESS)),
     Rule("complete", Party.PROFESSIONAL, _from(S.IN_PROGRESS), S.COMPLETED),
     Rule("record_payment", Party.PROFESSIONAL, _from(S.COMPLETED, S.CLOSED)),
     Rule("close", Party.CUSTOMER, _from(S.COMPLETED), S.CLOSED),
@@ -87,6 +91,8 @@ BLOCKING = frozenset({S.PENDING, S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS})
 CHANGEABLE = frozenset({S.PENDING, S.ACCEPTED})
 # With these a proposal of another time means another booking than it did.
 ENDS_PROPOSALS = frozenset({"move", "reassign"})
+# With these a booking has come to its end before any work.
+WITHOUT_WORK = frozenset({S.REJECTED, S.EXPIRED, S.CANCELLED, S.NO_SHOW})
 # While these hold, each side may call the other.
 IN_TOUCH = frozenset({S.ACCEPTED, S.EN_ROUTE, S.IN_PROGRESS, S.COMPLETED})
 LABELS = {
@@ -177,6 +183,10 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
         _drop_proposals(booking, ProposalStatus.WITHDRAWN, Proposal.by_id == by.id)
     if source is Status.EN_ROUTE and booking.status is not source:
         tracking.end(booking)
+    if booking.status in WITHOUT_WORK:
+        coupons.give_back(booking.id)
+    elif source in WITHOUT_WORK:
+        coupons.take_again(booking.id)
     if booking.status not in BLOCKING:
         availability.release(booking.id)
         news.of_slots(booking.professional_id)
@@ -396,16 +406,6 @@ def _check_payment(rule, booking, user):
         raise InvalidTransition(_("This booking is already paid."))
 
 
-def _check_review(rule, booking, user):
-    if booking.review is not None:
-        raise InvalidTransition(_("You have already reviewed this booking."))
-    closed = booking.closed_at or clock.now()
-    if clock.now() > closed + timedelta(days=settings.policy.review_window_days):
-        raise InvalidTransition(
-            _("Reviews are open for %(days)s days after closing.", days=settings.policy.review_window_days)
-        )
-
-
 _GUARDS = {
     "accept": _check_accept,
     "reject": _check_reject,
@@ -423,12 +423,15 @@ _GUARDS = {
     "start": _check_start,
     "knock": deadlines.check_knock,
     "no_show": deadlines.check_no_show,
+    "propose_extra": deadlines.check_propose_extra,
+    **dict.fromkeys(("approve_extra", "decline_extra", "withdraw_extra"), deadlines.check_open_extra),
+    "complete": deadlines.check_complete,
     "close": _check_close,
     "record_payment": _check_payment,
     "dispute": deadlines.check_dispute,
     "answer_dispute": deadlines.check_answer_dispute,
     "resolve": deadlines.check_resolve,
-    "review": _check_review,
+    "review": deadlines.check_review,
 }
 
 

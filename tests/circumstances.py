@@ -13,6 +13,7 @@ from domain.transitions import BLOCKING
 from extensions import db
 from models import Booking, BookingEvent, BookingOffer, SlotClaim, Status
 from models_lifecycle import Dispute, Proposal
+from models_money import Extra
 from tests import factories
 
 # When it is tried, counted from the start of the booking.
@@ -55,6 +56,10 @@ class Circumstances:
         self._add_proposal()
         if verb in ("answer_dispute", "resolve"):
             self._add_dispute()
+        if verb in ("approve_extra", "decline_extra", "withdraw_extra"):
+            extra = Extra(booking_id=self.booking.id, label="Filter", price=12_000, quantity=1)
+            extra.proposed_at = clock.now()
+            db.session.add(extra)
         if (verb, party) == ("no_show", "professional"):
             self._add_event("knock", None, cast["professional"])
         db.session.commit()
@@ -81,6 +86,11 @@ class Circumstances:
     def proposal_id(self) -> int:
         """The open proposal's id; without one, an id that there is not."""
         return self.booking.proposals[0].id if self.booking.proposals else 0
+
+    @property
+    def extra_id(self) -> int:
+        """The open extra's id; without one, an id that there is not."""
+        return self.booking.extras[0].id if self.booking.extras else 0
 
     def _set_deadlines(self):
         now = clock.now()

@@ -172,7 +172,7 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
         )
     )
     for line in quote.lines:
-        db.session.add(BookingLine(booking_id=made.id, kind=line.kind, label=line.label, amount=line.amount))
+        db.session.add(BookingLine(booking_id=made.id, **line._asdict()))
     db.session.add(
         BookingEvent(
             booking_id=made.id,

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
-from domain import availability, calendars, clock, outbox, ratings, travel
+from domain import availability, billing, calendars, clock, documents, ledger, outbox, ratings, travel
 from domain.transitions import BLOCKING, CHANGEABLE, RULES, Party
 from extensions import db, settings
 from models import (
@@ -33,7 +33,7 @@ from models import (
     WaitStatus,
 )
 from models_lifecycle import BlockedPair, BookingService, Dispute, Proposal, ProposalStatus, Refund
-from models_money import Payment, PaymentStatus
+from models_money import Coupon, CouponUse, Document, LedgerEntry, LedgerLine, Payment, PaymentStatus
 
 # What is in the story of a booking beside the verbs of the table: (verb, before, after, by).
 BESIDE_THE_TABLE = {
@@ -89,6 +89,10 @@ TOLD = {
         "professional": {"absence_noted"},
     },
     ("no_show", Party.CUSTOMER): {"professional": {"professional_absent"}, "customer": {"absence_noted"}},
+    ("propose_extra", Party.PROFESSIONAL): {"customer": {"extra_proposed"}},
+    ("approve_extra", Party.CUSTOMER): {"professional": {"extra_approved"}},
+    ("decline_extra", Party.CUSTOMER): {"professional": {"extra_declined"}},
+    ("withdraw_extra", Party.PROFESSIONAL): {"customer": {"extra_withdrawn"}},
     ("complete", Party.PROFESSIONAL): {"customer": {"completed"}},
     ("record_payment", Party.PROFESSIONAL): {"customer": {"paid"}},
     ("close", Party.CUSTOMER): {"professional": {"closed"}},
@@ -145,6 +149,8 @@ def faults(before: Look, after: Look) -> list[str]:
         *_of_offers(after),
         *_of_proposals(after),
         *_of_money(after),
+        *_of_books(after),
+        *ledger.faults(),
         *_of_ratings(),
         *_of_pairs(before, after),
         *_of_messages(before, after, new, roles),
@@ -315,9 +321,10 @@ def _of_proposals(look):
 
 
 def _of_money(look):
-    lines, service_lines, refund_lines = Counter(), Counter(), Counter()
+    lines, work_lines, service_lines, refund_lines = Counter(), Counter(), Counter(), Counter()
     for line in _rows(BookingLine):
         lines[line.booking_id] += line.amount
+        work_lines[line.booking_id] += line.amount * (line.kind in (LineKind.SERVICE, LineKind.EXTRA))
         service_lines[line.booking_id] += line.amount * (line.kind is LineKind.SERVICE)
         refund_lines[line.booking_id] -= line.amount * (line.kind is LineKind.REFUND)
     paid, visit, minutes = Counter(), Counter(), Counter()
@@ -335,14 +342,35 @@ def _of_money(look):
             yield f"booking {one.id} is paid {one.paid}, and payments less refunds are {paid[one.id]}"
         if not 0 <= one.paid <= one.total:
             yield f"booking {one.id} is paid {one.paid} of {one.total}"
-        if one.subtotal != service_lines[one.id]:
-            yield f"booking {one.id}: the work is {one.subtotal}, and its lines come to {service_lines[one.id]}"
+        if one.subtotal != work_lines[one.id]:
+            yield f"booking {one.id}: the work is {one.subtotal}, and its lines come to {work_lines[one.id]}"
         if one.refunded != refund_lines[one.id]:
             yield f"booking {one.id}: {one.refunded} came off, and the lines say {refund_lines[one.id]}"
-        if one.id in minutes and (visit[one.id], minutes[one.id]) != (one.subtotal, _length(one)):
+        if one.id in minutes and (visit[one.id], minutes[one.id]) != (service_lines[one.id], _length(one)):
             yield f"booking {one.id}: its services come to {visit[one.id]} and {minutes[one.id]} minutes"
         if one.status is Status.DISPUTED and not any(row.booking_id == one.id for row in _rows(Dispute)):
             yield f"booking {one.id} is disputed, and nobody said why"
+
+
+def _of_books(look):
+    """What a customer owes by the ledger is what is due, and what was issued is what is charged."""
+    owed, issued, uses = Counter(), Counter(), Counter()
+    about = {entry.id: entry.booking_id for entry in _rows(LedgerEntry)}
+    for line in _rows(LedgerLine):
+        if line.account.startswith("customer:"):
+            owed[about[line.entry_id]] += line.amount
+    for document in _rows(Document):
+        issued[document.booking_id] += document.amount * (document.kind in documents.OF_BILLS)
+    for use in _rows(CouponUse):
+        uses[use.coupon_id] += use.given_back_at is None
+    for one in look.bookings.values():
+        if one.status in billing.DUE and owed[one.id] != one.total - one.paid:
+            yield f"booking {one.id}: {one.paid} of {one.total} is paid, and by the ledger {owed[one.id]} is owed"
+        if one.status in billing.DUE and issued[one.id] != one.total:
+            yield f"booking {one.id} costs {one.total}, and what was issued comes to {issued[one.id]}"
+    for coupon in _rows(Coupon):
+        if coupon.uses != uses[coupon.id]:
+            yield f"{coupon.code} counts {coupon.uses} uses, and there are {uses[coupon.id]}"
 
 
 def _length(booking):

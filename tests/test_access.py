@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import clock, conversations, feeds, files, message_reports, outbox
+from domain import clock, conversations, coupons, documents, extras, feeds, files, message_reports, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
 from models_integrations import OutsideCalendar
@@ -26,6 +26,11 @@ TABLE = {
         GET /admin/appeals/<int:appeal_id>
         POST /admin/appeals/<int:appeal_id>/grant
         POST /admin/appeals/<int:appeal_id>/refuse
+        GET /admin/coupons
+        GET /admin/coupons/<int:coupon_id>
+        POST /admin/coupons/<int:coupon_id>/off
+        GET /admin/coupons/new
+        POST /admin/coupons/new
         GET /admin/approvals
         GET /admin/approvals/<int:professional_id>
         POST /admin/approvals/<int:professional_id>/approve
@@ -149,6 +154,7 @@ TABLE = {
         GET /static/<path:filename>
     """,
     "login login in in in in in in": """
+        GET /documents
         GET /account/keys
         GET /account/keys/new
         POST /account/keys/new
@@ -189,6 +195,8 @@ TABLE = {
         POST /bookings/<int:booking_id>/close
         GET /bookings/<int:booking_id>/dispute
         POST /bookings/<int:booking_id>/dispute
+        POST /bookings/<int:booking_id>/extras/approve
+        POST /bookings/<int:booking_id>/extras/decline
         GET /bookings/<int:booking_id>/edit
         POST /bookings/<int:booking_id>/edit
         GET /bookings/<int:booking_id>/move
@@ -223,6 +231,10 @@ TABLE = {
         POST /professional/jobs/<int:booking_id>/complete
         POST /professional/jobs/<int:booking_id>/depart
         POST /professional/jobs/<int:booking_id>/knock
+        POST /professional/jobs/<int:booking_id>/extras
+        POST /professional/jobs/<int:booking_id>/extras/<int:extra_id>/withdraw
+        POST /professional/rate-card/<int:item_id>
+        POST /professional/rate-card/<int:item_id>/remove
         POST /professional/jobs/<int:booking_id>/no-show
         POST /professional/jobs/<int:booking_id>/payment
         POST /professional/jobs/<int:booking_id>/position
@@ -282,6 +294,7 @@ TABLE = {
     """,
     "login login 403 in away 403 in 403": """
         GET /professional/blocked
+        GET /professional/rate-card
         GET /professional/calendar
         GET /professional/calendars
         GET /professional/earnings
@@ -308,6 +321,7 @@ TABLE = {
     """,
     "login login 403 in 403 403 in 403": """
         POST /professional/calendars
+        POST /professional/rate-card
         POST /professional/hours
         POST /professional/pause
         POST /professional/scorecard/appeal
@@ -328,6 +342,8 @@ TABLE = {
     """,
     "login login 403 404 away 403 in 403": """
         GET /professional/series/<int:series_id>
+        GET /professional/jobs/<int:booking_id>/extras
+        GET /professional/rate-card/<int:item_id>
         GET /professional/jobs/<int:booking_id>
         GET /professional/jobs/<int:booking_id>/answer
         GET /professional/jobs/<int:booking_id>/no-show
@@ -348,6 +364,8 @@ TABLE = {
     """,
     "login login 404 404 404 in in in": """
         GET /evidence/<int:booking_id>
+        GET /documents/<int:document_id>
+        GET /documents/<int:document_id>/pdf
     """,
     "login login 404 404 404 in 404 404": """
         POST /account/keys/<int:key_id>/revoke
@@ -412,6 +430,9 @@ def make_things(cast):
     db.session.add(appeal)
     said = conversations.send(booking, customer, "Ring twice.")
     complaint = message_reports.report(said, pro, "Too loud.")
+    documents.receipt(paid)
+    item = extras.add_item(pro, "Filter", 12_000)
+    coupon = coupons.create(cast["admin"], code="WELCOME", amount=5_000)
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
     # Each has blocked somebody else than the other: they go on meeting.
@@ -425,6 +446,10 @@ def make_things(cast):
     db.session.commit()
     return {
         "appeal_id": appeal.id,
+        "document_id": booking.documents[0].id,
+        "item_id": item.id,
+        "coupon_id": coupon.id,
+        "extra_id": 1,
         "pair_id": pairs[0].id,
         "blocked_id": pairs[1].id,
         "booking_id": booking.id,

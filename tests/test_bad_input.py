@@ -12,7 +12,9 @@ from domain import (
     channels,
     clock,
     conversations,
+    coupons,
     disputes,
+    extras,
     feeds,
     message_reports,
     no_shows,
@@ -85,6 +87,7 @@ PAGES = {
         "/conversations/{completed}/messages/{said}/report",
         "/bookings/{completed}/pay",
         "/bookings/{closed}",
+        "/bookings/{working}",
     ),
     "professional": (
         "/profile",
@@ -113,6 +116,10 @@ PAGES = {
         "/professional/jobs/{claimed}",
         "/professional/jobs/{claimed}/payments/{claim}/refuse",
         "/professional/scorecard/appeal",
+        "/professional/jobs/{working}",
+        "/professional/jobs/{working}/extras",
+        "/professional/rate-card",
+        "/professional/rate-card/{item}",
     ),
     "admin": (
         "/profile",
@@ -134,6 +141,8 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/exports",
+        "/admin/coupons/new",
+        "/admin/coupons/{coupon}",
         "/admin/disputes",
         "/admin/reported-messages/{report}",
         "/admin/reported-messages/{report}/hide",
@@ -184,6 +193,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "on_the_way": factories.booking(customer, professional, starts_at=factories.at(14), status=Status.EN_ROUTE),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
+        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(15)),
     }
     professional.professional.upi_id = "dev@okbank"
     made["claimed"] = factories.booking(customer, professional, status=Status.CLOSED)
@@ -192,6 +202,8 @@ def things(customer, professional, other_professional, unapproved_professional, 
     denied.denied_at = clock.now()
     factories.refund(refunded, amount=100)
     to_bank = factories.payment(made["claimed"], holder="bank", status="claimed", reference="412345678902")
+    extras.propose(made["working"], professional, "Filter", 12_000)
+    item = extras.add_item(professional, "Filter", 12_000)
     no_shows.knock(made["absent"], professional)
     disputes.answer(made["answered"], professional, "It was dry when I left.")
     for warned in (professional.professional, unapproved_professional.professional):
@@ -249,6 +261,8 @@ def things(customer, professional, other_professional, unapproved_professional, 
         **{name: booking.id for name, booking in made.items()},
         "address": customer.addresses[0].id,
         "series": weekly.id,
+        "item": item.id,
+        "coupon": coupons.create(factories.admin(), code="WELCOME", amount=5_000).id,
         "appeal": appeal.id,
         "professional": professional.id,
         "unapproved": unapproved_professional.id,

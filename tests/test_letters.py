@@ -38,8 +38,8 @@ def write(app, customer, professional, admin):
         known |= {"new_time": factories.at(15, days=2).isoformat(), "until": factories.at(18).isoformat()}
         if kind == "slot_held":
             known["wait_id"] = held().id
-        known |= {"count": 4, "hours": 48, "former": "Esha Nair", "numbers": [["rating", 2.4, 7, 3.0]]}
-        known |= {"reference": "412345678901", **data}
+        known |= {"count": 4, "hours": 48, "former": "Esha Nair", "extra": "Filter"}
+        known |= {"numbers": [["rating", 2.4, 7, 3.0]], "reference": "412345678901", **data}
         if kind in ("day_before", "hours_before"):
             known["time"] = booking.starts_at.isoformat()
         return message(kind, person, booking, **known)

@@ -19,8 +19,10 @@ from domain import (
     blocked_pairs,
     bookings,
     clock,
+    coupons,
     deadlines,
     disputes,
+    extras,
     no_shows,
     professionals,
     proposals,
@@ -100,7 +102,9 @@ class LifecycleMachine(RuleBasedStateMachine):
         ]
         for person_id in self.customer_ids:
             factories.address(self._person(person_id), pincode=factories.NEAR_PIN, label="Work")
-        self.admin_id, self.tap_id, self.sink_id = factories.admin().id, tap.id, sink.id
+        admin = factories.admin()
+        coupons.create(admin, code="HALF", percent=50, limit_all=3)
+        self.admin_id, self.tap_id, self.sink_id = admin.id, tap.id, sink.id
         db.session.commit()
 
     @rule(chance=st.randoms(use_true_random=True))
@@ -131,6 +135,7 @@ class LifecycleMachine(RuleBasedStateMachine):
             "address_id": chance.choice(by.addresses).id,
             "key": chance.choice([None, None, f"key {chance.randrange(10)}"]),
             "cascade": chance.random() < 0.5,
+            "coupon": chance.choice([*[""] * 5, "HALF"]),
             "more": (self.sink_id,) if pro and chance.random() < 0.3 else (),
         }
         self._try(f"{by.id} asks {pro}", lambda: requests.request(by, self.tap_id, pro, **wish))
@@ -282,6 +287,10 @@ class LifecycleMachine(RuleBasedStateMachine):
             "override_code": lambda: bookings.override_code(booking, by, WORDS),
             "knock": lambda: no_shows.knock(booking, by),
             "no_show": lambda: no_shows.report(booking, by),
+            "propose_extra": lambda: extras.propose(booking, by, "Filter", chance.choice([1, 12_000]), 2),
+            "approve_extra": lambda: extras.approve(booking, by, [one.id for one in booking.extras][-2:]),
+            "decline_extra": lambda: extras.decline(booking, by, [one.id for one in booking.extras][-1:]),
+            "withdraw_extra": lambda: extras.withdraw(booking, by, max((one.id for one in booking.extras), default=0)),
             "complete": lambda: bookings.complete(booking, by),
             "close": lambda: bookings.close(booking, by),
             "dispute": lambda: disputes.begin(booking, by, WORDS),
@@ -403,4 +412,4 @@ GUARDS = [
 def test_control_a_walk_goes_wrong_without_its_guards(walk, monkeypatch, module, name, instead, wrong):
     monkeypatch.setattr(module, name, instead)
     with pytest.raises(AssertionError, match=wrong):
-        go(walk, walks=20, steps=STEPS_OF_A_WALK, derandomize=True)
+        go(walk, walks=100, steps=STEPS_OF_A_WALK, derandomize=True)

@@ -27,7 +27,7 @@ from models import (
     Status,
 )
 from models_lifecycle import Dispute, Proposal, Refund
-from models_money import Payment
+from models_money import Document, Extra, LedgerEntry, Payment
 from tests.circumstances import Circumstances
 from tests.conftest import MONDAY
 from tests.domain.test_transitions import WRITTEN
@@ -45,6 +45,10 @@ ROUTES = {
     ("cancel", "customer"): ["/bookings/{id}/cancel"],
     ("renew_code", "customer"): ["/bookings/{id}/renew-code"],
     ("no_show", "customer"): ["/bookings/{id}/no-show"],
+    ("approve_extra", "customer"): ["/bookings/{id}/extras/approve"],
+    ("decline_extra", "customer"): ["/bookings/{id}/extras/decline"],
+    ("propose_extra", "professional"): ["/professional/jobs/{id}/extras"],
+    ("withdraw_extra", "professional"): ["/professional/jobs/{id}/extras/{extra}/withdraw"],
     ("close", "customer"): ["/bookings/{id}/close"],
     ("dispute", "customer"): ["/bookings/{id}/dispute"],
     ("review", "customer"): ["/bookings/{id}/review"],
@@ -104,6 +108,8 @@ SCENES = [
     ("cancel", "customer"),
     ("accept", "offered"),
     ("propose", "customer"),
+    ("propose_extra", "professional"),
+    ("approve_extra", "customer"),
     ("agree", "customer"),
     ("agree", "professional"),
     ("knock", "professional"),
@@ -113,7 +119,7 @@ SCENES = [
 ]
 KEPT = (
     *(Booking, BookingEvent, BookingLine, BookingOffer, SlotClaim, Proposal, Dispute, Payment, Refund, Review),
-    *(Notification, OutboxMessage, AuditEntry),
+    *(Notification, OutboxMessage, AuditEntry, Extra, Document, LedgerEntry),
 )
 
 
@@ -153,13 +159,15 @@ def browsers(app, as_, cast):
 
 
 def filled(route, scene):
-    return route.format(id=scene.booking.id, proposal=scene.proposal_id)
+    return route.format(id=scene.booking.id, proposal=scene.proposal_id, extra=scene.extra_id)
 
 
 def form_of(verb, scene):
     """What a person would send, such that nothing of it is at fault."""
     later = (scene.booking.starts_at + timedelta(hours=4)).isoformat()
     return {
+        "propose_extra": {"label": "Filter", "price": "120", "quantity": "2"},
+        **{verb: {"extra_ids": scene.extra_id} for verb in ("approve_extra", "decline_extra")},
         "edit": {"address_id": scene.booking.customer.addresses[0].id},
         "move": {"starts_at": later},
         "propose": {"starts_at": later},
@@ -225,7 +233,9 @@ def test_every_verb_of_a_person_has_a_route():
 
 def test_every_form_of_a_booking_is_a_verb(site):
     forms = {
-        rule.rule.replace("<int:booking_id>", "{id}").replace("<int:proposal_id>", "{proposal}")
+        rule.rule.replace("<int:booking_id>", "{id}")
+        .replace("<int:proposal_id>", "{proposal}")
+        .replace("<int:extra_id>", "{extra}")
         for rule in site.url_map.iter_rules()
         if "POST" in rule.methods and "booking_id" in rule.arguments and not is_call(site, rule)
     }

@@ -52,6 +52,10 @@ def on_offer(customer, professional, other_professional):
     return booking
 
 
+def rupees(amount):
+    return {"amount": amount, "currency": "INR"}
+
+
 def at(booking, verb=""):
     return f"/service-requests/{booking.id}" + (verb and f"/{verb}")
 
@@ -83,10 +87,10 @@ def test_a_time_is_booked(api, customer, professional, wish):
         "remarks": "Ring twice.",
         "price": {
             "lines": [
-                {"kind": line.kind, "label": line.label, "amount": {"amount": line.amount, "currency": "INR"}}
+                {"kind": line.kind, "label": line.label, "amount": rupees(line.amount), "tax": rupees(line.tax)}
                 for line in booking.lines
             ],
-            "total": {"amount": booking.total, "currency": "INR"},
+            "total": rupees(booking.total),
         },
         "allowed_actions": ["edit", "move", "propose", "cancel"],
         "events": [

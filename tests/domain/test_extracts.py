@@ -87,6 +87,8 @@ def test_a_line_says_all_of_a_booking(app, admin, customer, professional):
         "price_platform_fee": "15.00",
         "price_tax": f"{lines[LineKind.TAX] / 100:.2f}",
         "price_late_fee": "0.00",
+        "price_extra": "0.00",
+        "price_discount": "0.00",
         "price_reversal": "-123.45",
         "price_refund": "0.00",
         "currency": "INR",

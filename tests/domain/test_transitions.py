@@ -47,6 +47,10 @@ WRITTEN = {
     ("no_show", "customer"): ({"accepted"}, "no_show"),
     # Half an hour after the start, when a no-show is noted, nobody else can be asked for that time.
     ("cascade", "clock"): ({"rejected", "expired", "cancelled"}, "pending"),
+    ("propose_extra", "professional"): ({"in_progress"}, None),
+    ("approve_extra", "customer"): ({"in_progress"}, None),
+    ("decline_extra", "customer"): ({"in_progress"}, None),
+    ("withdraw_extra", "professional"): ({"in_progress"}, None),
     ("complete", "professional"): ({"in_progress"}, "completed"),
     ("record_payment", "professional"): ({"completed", "closed"}, None),
     ("close", "customer"): ({"completed"}, "closed"),
