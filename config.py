@@ -91,6 +91,7 @@ class Settings:
     tax_basis_points: int
     late_fee: int
     commission_basis_points: int
+    min_payout: int
     confirm_email: bool
     admin_two_factor: bool
     mail_server: str
@@ -157,6 +158,7 @@ def load(environ=None) -> Settings:
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
         late_fee=_amount(env, "LATE_FEE", "100.00", units),
         commission_basis_points=_amount(env, "COMMISSION_PERCENT", "0", 100),
+        min_payout=_amount(env, "MIN_PAYOUT", "100.00", units),
         confirm_email=_flag(env, "CONFIRM_EMAIL", False),
         admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
         mail_server=env.get("MAIL_SERVER", ""),

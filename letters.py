@@ -18,6 +18,7 @@ from domain.outbox import Topic
 from domain.transitions import offer_of, open_proposal
 from extensions import settings
 from models import Booking, Channel, LineKind, OfferStatus, OutboxMessage, Role, Status, User
+from subjects import SUBJECTS
 
 LONGEST_SUBJECT = 150
 
@@ -77,62 +78,6 @@ def address(endpoint: str, values: dict | None = None) -> str:
 
 # -- What happened to a booking, or to an account ---------------------------------------------
 
-SUBJECTS = {
-    "requested": _l("New request: %(service)s, %(time)s"),
-    "offered": _l("On offer: %(service)s, %(time)s"),
-    "accepted": _l("Accepted: %(service)s, %(time)s"),
-    "rejected": _l("Declined: %(service)s, %(time)s"),
-    "nobody": _l("Nobody could take %(service)s, %(time)s"),
-    "expired": _l("Expired: %(service)s, %(time)s"),
-    "edited": _l("Details changed: %(service)s, %(time)s"),
-    "moved": _l("New time: %(service)s, %(time)s"),
-    "cancelled": _l("Cancelled: %(service)s, %(time)s"),
-    "cancelled_by_admin": _l("Cancelled by the site: %(service)s, %(time)s"),
-    "completed": _l("Please confirm: %(service)s is done"),
-    "reassigned": _l("Another professional comes for %(service)s, %(time)s"),
-    "given": _l("A job for you: %(service)s, %(time)s"),
-    "taken_away": _l("No longer your job: %(service)s, %(time)s"),
-    "departed": _l("On the way: %(service)s"),
-    "started": _l("Started: %(service)s"),
-    "code_renewed": _l("New start code: %(service)s, %(time)s"),
-    "closed": _l("Confirmed: %(service)s is done"),
-    "auto_closed": _l("Closed: %(service)s, %(time)s"),
-    "paid": _l("Payment noted: %(service)s"),
-    "reviewed": _l("A review of %(service)s"),
-    "replied": _l("A reply to your review of %(service)s"),
-    "series_requested": _l("New series: %(service)s, from %(time)s on"),
-    "cascaded": _l("Somebody else is asked: %(service)s, %(time)s"),
-    "cascaded_to_several": _l("More professionals are asked: %(service)s, %(time)s"),
-    "cancelled_nobody": _l("Cancelled: %(service)s, %(time)s"),
-    "proposed": _l("Another time for %(service)s: %(new_time)s?"),
-    "time_agreed": _l("Agreed: %(service)s on %(new_time)s"),
-    "time_declined": _l("The time stays: %(service)s, %(time)s"),
-    "time_withdrawn": _l("The time stays: %(service)s, %(time)s"),
-    "time_lapsed": _l("The time stays: %(service)s, %(time)s"),
-    "knocked": _l("At your door: %(service)s"),
-    "customer_absent": _l("Nobody was there: %(service)s, %(time)s"),
-    "customer_absent_free": _l("Nobody was there: %(service)s, %(time)s"),
-    "professional_absent": _l("Reported as absent: %(service)s, %(time)s"),
-    "absence_noted": _l("Noted: %(service)s, %(time)s"),
-    "disputed": _l("In dispute: %(service)s, %(time)s"),
-    "dispute_answered": _l("Answered: your dispute about %(service)s"),
-    "dispute_rework": _l("Done again: %(service)s, %(time)s"),
-    "dispute_refund": _l("Decided: a refund for %(service)s, %(time)s"),
-    "dispute_dismissed": _l("Decided: no refund for %(service)s, %(time)s"),
-    "slot_held": _l("Held for you: %(service)s, %(time)s"),
-    "hold_lapsed": _l("No longer held: %(service)s, %(time)s"),
-    "conduct_warned": _l("A warning about your scorecard"),
-    "conduct_paused": _l("You get no new requests for now"),
-    "conduct_cleared": _l("Your warning is withdrawn"),
-    "conduct_resumed": _l("Your pause is over"),
-    "appeal_granted": _l("Your appeal is granted"),
-    "appeal_refused": _l("Your appeal is not granted"),
-    "pause_ended": _l("Your pause is over"),
-    "approved": _l("You are approved"),
-    "not_approved": _l("Your application was not approved"),
-}
-
-
 OF_CONDUCT = frozenset({"conduct_warned", "conduct_paused", "conduct_cleared", "conduct_resumed"})
 OF_CONDUCT |= {"appeal_granted", "appeal_refused", "pause_ended"}
 
@@ -168,6 +113,8 @@ def _way_on(kind, person):
     """Where a message leads that is about no booking."""
     if kind in ("slot_held", "hold_lapsed"):
         return Button(_("Open your waiting list"), "customer_waits.waits")
+    if kind in ("paid_out", "payout_failed", "payout_account"):
+        return Button(_("Open your payouts"), "professional_payouts.payouts")
     if kind in OF_CONDUCT:
         return Button(_("Open your scorecard"), "professional_conduct.scorecard")
     return _to_the_dashboard(person)

@@ -7,8 +7,8 @@ order and twice. Payments, refunds and payouts are entries of their own.
 
 from sqlalchemy import func, select
 
-from domain import ledger, pricing
-from extensions import db, settings
+from domain import commissions, ledger
+from extensions import db
 from models import Booking, BookingLine, LineKind, Payment, Status
 from models_lifecycle import Refund
 from models_money import LedgerEntry
@@ -23,7 +23,7 @@ def shares(booking: Booking) -> dict[str, int]:
 
     The professional has the services less the site's commission, and a late fee whole: it is their time that
     was lost. A refund takes from the services first, then from the site's fee and at last from the tax, so
-    what a professional sees as earned is what stands here (see Booking.earned). The site has the rest.
+    what a professional sees as earned is what stands here (see domain.earnings). The site has the rest.
     """
     if booking.status not in DUE or not booking.total:
         return {}
@@ -32,19 +32,13 @@ def shares(booking: Booking) -> dict[str, int]:
     if late_fee:
         theirs, tax = late_fee, 0
     else:
-        earned = max(booking.subtotal - booking.refunded, 0)
-        theirs = earned - pricing.round_half_up(earned, commission(booking))
+        theirs = commissions.net(booking)
         beyond = max(booking.refunded - booking.subtotal - sums.get(LineKind.PLATFORM_FEE, 0), 0)
         tax = sums.get(LineKind.TAX, 0) - beyond
     amounts = {ledger.customer(booking.customer_id): booking.total, ledger.TAX: -tax}
     amounts[ledger.professional(booking.professional_id)] = -theirs
     amounts[ledger.PLATFORM] = theirs + tax - booking.total
     return amounts
-
-
-def commission(booking: Booking) -> int:
-    """The site's share of the services, in basis points."""
-    return settings.commission_basis_points
 
 
 def settle(booking: Booking) -> None:

@@ -1,8 +1,8 @@
 """The ledger: double entry, append only. What anybody owes or holds is the sum of the lines of an account.
 
 Accounts are names: `customer:12` and `professional:34` for people, `platform` for what the site earns,
-`tax` for what it owes the state, `bank` for its own account, and `gateway:stripe` and the like for what a
-gateway holds. A debit is above zero: a customer with a balance above zero owes, a professional with one
+`tax` for what it owes the state, `bank` for its own account, `transit` for payouts on their way, and
+`gateway:stripe` and the like for what a gateway holds. A debit is above zero: a customer with a balance above zero owes, a professional with one
 below it is owed.
 """
 
@@ -14,7 +14,7 @@ from domain import clock
 from extensions import db
 from models_money import LedgerEntry, LedgerLine
 
-PLATFORM, TAX, BANK = "platform", "tax", "bank"
+PLATFORM, TAX, BANK, TRANSIT = "platform", "tax", "bank", "transit"
 
 
 def customer(user_id: int) -> str:

@@ -4,6 +4,9 @@ import functools
 from decimal import Decimal
 from typing import NamedTuple
 
+from babel.numbers import format_currency
+from flask_babel import get_locale
+
 from extensions import settings
 from models import LineKind
 
@@ -41,8 +44,13 @@ def quote_visit(services: list[tuple[str, int]]) -> Quote:
 
 
 def round_half_up(amount: int, basis_points: int) -> int:
-    """A share of an amount, rounded half up to a whole minor unit."""
+    """A share of an amount that is not below zero, rounded half up to a whole minor unit; in SQL too."""
     return (amount * basis_points + BASIS_POINTS // 2) // BASIS_POINTS
+
+
+def spoken(amount: int) -> str:
+    """An amount as a sentence says it: ₹1,249.50."""
+    return format_currency(Decimal(amount) / settings.minor_units, settings.currency, locale=get_locale() or "en")
 
 
 @functools.cache

@@ -12,8 +12,8 @@ SHOWN = {
     "booking_services": "booking_id service_id position price duration_minutes",
     "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
     " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries"
-    " refunded cascade moves series_id rework_of_id",
-    "categories": "id name slug icon position retired_at",
+    " commission refunded cascade moves series_id rework_of_id",
+    "categories": "id name slug icon position retired_at commission",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
     "dispute_photos": "dispute_id position file_id",
@@ -31,8 +31,11 @@ SHOWN = {
     " created_at sent_at webhook_id",
     "outside_calendars": "id professional_id name created_at due_at leased_until read_at failures error",
     "payments": "id booking_id method amount recorded_by_id recorded_at",
+    "payout_accounts": "professional_id way hint changed_at",
+    "payout_batches": "id until made_by_id made_at",
+    "payouts": "id batch_id professional_id amount status hint ended_at reason",
     "pin_codes": "pincode place district state lat lon geo",
-    "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
+    "professionals": "id bio experience_years hourly_rate commission base_pincode lat lon radius_km languages resume_id"
     " identity_id approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
     " offers_accepted last_job_at"
     " speed_kmh warned_at warned_of suspended_at counts_from",
@@ -64,6 +67,8 @@ WITHHELD = {
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
     "outbox": "data lease body",
     "outside_calendars": "url lease",
+    "payout_accounts": "sealed",
+    "payouts": "sealed",
     "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
     " mf_recovery_codes",
     "webhooks": "secret",
