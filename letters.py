@@ -13,7 +13,7 @@ from flask_babel import ngettext
 import monthly
 import templating
 from blocks import Button, Entry, Facts, Heading, Paragraph
-from domain import activity, bookings, clock, notifications, outbox, reminders, schedules, series, waits
+from domain import activity, bookings, clock, commissions, notifications, outbox, reminders, schedules, series, waits
 from domain.outbox import Topic
 from domain.transitions import offer_of, open_proposal
 from extensions import settings
@@ -203,7 +203,7 @@ def _facts_for_professional(booking, person, kind):
     yield _("Where"), place_for(booking, person)
     if not agreed and booking.shown_status is not Status.PENDING:
         return
-    yield _("You earn"), templating.money(booking.subtotal)
+    yield _("You earn"), templating.money(commissions.net(booking, person.professional))
     if agreed:
         yield _("The customer pays"), templating.money(booking.total)
     if kind in ("requested", "offered"):
@@ -245,7 +245,7 @@ def _requests_waiting(message):
     blocks = []
     if waiting:
         blocks.append(Paragraph(_("Answer each request before its time is over; after that it expires.")))
-        blocks += [_request(booking) for booking in waiting]
+        blocks += [_request(booking, message.user.professional) for booking in waiting]
         blocks.append(Button(_("Answer your requests"), "professional.requests"))
         subject = ngettext(
             "%(num)s request waits for your answer", "%(num)s requests wait for your answer", len(waiting)
@@ -261,9 +261,9 @@ def _requests_waiting(message):
     return Letter(subject, tuple(blocks))
 
 
-def _request(booking):
+def _request(booking, professional):
     deadline = _("Accept or decline by %(time)s", time=templating.dated(booking.respond_by))
-    earns = _("You earn %(amount)s", amount=templating.money(booking.subtotal))
+    earns = _("You earn %(amount)s", amount=templating.money(commissions.net(booking, professional)))
     return _job_entry(booking, (_when(booking), f"{_place(booking)} · {earns}", deadline))
 
 

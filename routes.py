@@ -215,6 +215,7 @@ def register_routes(app: Flask) -> None:
     import admin_conduct
     import admin_disputes
     import admin_exports
+    import admin_money
     import admin_operations
     import admin_reports
     import admin_webhooks
@@ -230,6 +231,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_calendars
     import service_professional_changes
     import service_professional_conduct
+    import service_professional_payouts
     import service_professional_people
     import service_professional_proposals
     import service_professional_reports
@@ -243,6 +245,7 @@ def register_routes(app: Flask) -> None:
         admin_conduct,
         admin_disputes,
         admin_exports,
+        admin_money,
         admin_operations,
         admin_reports,
         admin_webhooks,
@@ -258,6 +261,7 @@ def register_routes(app: Flask) -> None:
         service_professional_calendars,
         service_professional_changes,
         service_professional_conduct,
+        service_professional_payouts,
         service_professional_people,
         service_professional_proposals,
         service_professional_reports,

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from config import ROOT
-from domain import audit, clock, favourites, notifications, proposals, refunds, reports, transitions
+from domain import audit, clock, commissions, favourites, notifications, proposals, refunds, reports, transitions
 from extensions import settings
 from models import Approval, LineKind, Role, Status, User, reference_of
 
@@ -42,6 +42,7 @@ def init_app(app: Flask) -> None:
         line_label=line_label,
         decimal=decimal,
         initials=initials,
+        percent=percent,
     )
     app.jinja_env.globals.update(
         asset=asset,
@@ -53,6 +54,8 @@ def init_app(app: Flask) -> None:
         moves_left=proposals.moves_left,
         proposal_steps=proposal_steps,
         reference_of=reference_of,
+        commission_of=commissions.of,
+        net=commissions.net,
         languages=LANGUAGES,
         Role=Role,
         Status=Status,
@@ -196,6 +199,11 @@ def km(distance: float, approximate: bool = False) -> str:
 
 def decimal(value: float) -> str:
     return _decimal(value, str(get_locale()))
+
+
+def percent(basis_points: int) -> str:
+    """12.5 %."""
+    return f"{decimal(Decimal(basis_points) / 100)} %"
 
 
 def notification_text(notification) -> str:

@@ -21,6 +21,11 @@ def current(booking: Booking, professional: Professional) -> int:
     return next(rate for rate in rates if rate is not None)
 
 
+def usual(professional: Professional) -> int:
+    """The rate of a professional where no category has one."""
+    return settings.commission_basis_points if professional.commission is None else professional.commission
+
+
 def of(booking: Booking, professional: Professional | None = None) -> int:
     """The rate of a booking; of a request, the one that would hold for this professional."""
     return current(booking, professional) if booking.status is Status.PENDING and professional else booking.commission

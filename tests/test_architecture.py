@@ -21,7 +21,7 @@ LAYERS = (
     ("auth",),
     ("forms",),
     ("templating",),
-    ("blocks",),
+    ("blocks", "subjects"),
     ("identity", "visits"),
     ("fields",),
     ("domain",),
@@ -38,6 +38,7 @@ SECOND_HALVES = {
     ("models_money", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_integrations", "forms"),
+    ("forms_payouts", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -66,6 +67,7 @@ GATED_BLUEPRINTS = {
     "admin_conduct",
     "admin_disputes",
     "admin_exports",
+    "admin_money",
     "admin_operations",
     "admin_reports",
     "admin_webhooks",
@@ -80,6 +82,7 @@ GATED_BLUEPRINTS = {
     "professional_calendars",
     "professional_changes",
     "professional_conduct",
+    "professional_payouts",
     "professional_people",
     "professional_proposals",
     "professional_reports",
