@@ -14,7 +14,20 @@ from zoneinfo import ZoneInfo
 from flask_security import hash_password
 
 from config import ROOT
-from domain import api_keys, availability, clock, listings, places, pricing, start_codes, webhooks
+from domain import (
+    api_keys,
+    availability,
+    billing,
+    clock,
+    ledger,
+    listings,
+    payout_accounts,
+    payouts,
+    places,
+    pricing,
+    start_codes,
+    webhooks,
+)
 from extensions import db, settings
 from init_db import load_catalogue
 from models import (
@@ -30,7 +43,10 @@ from models import (
     Every,
     Export,
     ExportKind,
+    LineKind,
     Offering,
+    Payment,
+    PaymentMethod,
     PinCode,
     Professional,
     Review,
@@ -44,6 +60,7 @@ from models import (
 )
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute
+from models_money import Payout, PayoutWay
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -187,6 +204,47 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
         availability.claim(professional.id, made.id, starts_at, one.duration_minutes)
     db.session.commit()
     return made
+
+
+def paid_job(customer: User, professional: User, price: int = 49_900, paid: bool = True, **values) -> Booking:
+    """A job that was done at a price without fee and tax, and paid to the site unless it is not."""
+    job = booking(customer, professional, status=Status.CLOSED, starts_at=clock.now() - timedelta(hours=2), **values)
+    db.session.query(BookingLine).filter(BookingLine.booking_id == job.id).delete()
+    db.session.add(BookingLine(booking_id=job.id, kind=LineKind.SERVICE, label="Work", amount=price))
+    job.subtotal = job.total = price
+    billing.settle(job)
+    if paid:
+        billing.paid(job, payment(job), ledger.gateway("stripe"))
+    db.session.commit()
+    return job
+
+
+def payment(job: Booking) -> Payment:
+    """All that is due of a job, paid."""
+    made = Payment(
+        booking_id=job.id,
+        method=PaymentMethod.UPI,
+        amount=job.due,
+        recorded_by_id=job.professional_id,
+        recorded_at=clock.now(),
+    )
+    job.paid = job.total
+    return _saved(made)
+
+
+def payout(professional: User, admin: User, amount: int = 49_900) -> Payout:
+    """A payout on its way in a batch of its own, of what a customer paid to the site."""
+    paid_job(customer(), professional, amount)
+    if payout_accounts.get(professional.id) is None:
+        payout_accounts.save(professional, PayoutWay.UPI, holder="Dev Menon", upi="dev.menon@okbank")
+    today = clock.today()
+    batch = payouts.make(admin, today, payouts.preview(today).mark)
+    db.session.commit()
+    return db.session.query(Payout).filter_by(batch_id=batch.id, professional_id=professional.id).one()
+
+
+def person(user_id: int) -> User:
+    return db.session.get_one(User, user_id)
 
 
 def happened(booking: Booking, verb: str, by: User | None, moment: datetime, source: Status | None = None) -> None:
