@@ -74,13 +74,15 @@ def remove(by: User) -> None:
 
 def forget(user: User) -> None:
     """Erase where somebody was paid. Raises Conflict while money is on its way to them."""
+    # Whoever makes a batch at this moment has the account, or finds it gone.
+    account = db.session.scalar(select(PayoutAccount).filter_by(professional_id=user.id).with_for_update())
     theirs = Payout.professional_id == user.id
     if db.session.scalar(select(exists().where(theirs, Payout.status == PayoutStatus.MADE))):
         raise Conflict(_("A payout is on its way to this person. Mark it as paid or failed first."))
     db.session.execute(
         update(Payout).where(theirs).values(hint="", sealed="").execution_options(synchronize_session=False)
     )
-    if account := get(user.id):
+    if account is not None:
         db.session.delete(account)
         db.session.flush()
 

@@ -92,6 +92,9 @@ PAGES = {
         "/professional/jobs/{absent}/no-show",
         "/professional/jobs/{disputed}/answer",
         "/professional/scorecard/appeal",
+        "/professional/payouts",
+        "/professional/payouts/account",
+        "/professional/calculator",
     ),
     "admin": (
         "/profile",
@@ -112,6 +115,13 @@ PAGES = {
         "/admin/bookings/{accepted}/override-code",
         "/admin/reviews",
         "/admin/audit",
+        "/admin/revenue",
+        "/admin/ledger",
+        "/admin/payouts/new",
+        "/admin/payouts/{batch}",
+        "/admin/payouts/{batch}/{payout}/failed",
+        "/admin/professionals/{professional}/commission",
+        "/service-list/categories/{category}",
         "/admin/exports",
         "/admin/disputes",
         "/admin/appeals/{appeal}",
@@ -192,8 +202,13 @@ def things(customer, professional, other_professional, unapproved_professional, 
         )
         if person:
             proposals.propose(made[name], person, factories.at(15, days=days))
+    payout = factories.payout(professional, factories.admin())
+    factories.paid_job(other_customer, professional)
     db.session.commit()
     return {
+        "batch": payout.batch_id,
+        "payout": payout.id,
+        "category": factories.service().category_id,
         "failed": failed.id,
         "webhook": factories.webhook(factories.admin()).id,
         **{name: booking.id for name, booking in made.items()},

@@ -122,7 +122,8 @@ def test_commission_and_late_fees_are_told_apart_by_service(finish, customer, pr
 
 def test_all_that_was_earned_is_what_the_ledger_credited(finish, customer, professional, admin, frozen):
     """To the paisa: odd prices, refunds beyond the work, late fees, no-shows and disputes."""
-    for price, rate, back in ((33_333, 1250, 0), (10_001, 777, 3_333), (49_900, 1, 49_900), (7, 5000, 1), (99_999, 0, 0)):
+    odd = (33_333, 1250, 0), (10_001, 777, 3_333), (49_900, 1, 49_900), (7, 5000, 1), (99_999, 0, 0)
+    for price, rate, back in odd:
         job = finish(status=Status.IN_PROGRESS, service=factories.service(base_price=price), commission=rate)
         bookings.complete(job, professional)
         if back:
@@ -130,8 +131,9 @@ def test_all_that_was_earned_is_what_the_ledger_credited(finish, customer, profe
             disputes.answer(job, professional, "It was dry when I left.")
             disputes.refund(job, admin, "It does", back)
     disputes.begin(job, customer, "The tap drips again.")
-    late = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(11), commission=900)
-    absent = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(8), commission=900)
+    agreed = {"status": Status.ACCEPTED, "commission": 900}
+    late = factories.booking(customer, professional, starts_at=factories.at(11), **agreed)
+    absent = factories.booking(customer, professional, starts_at=factories.at(8), **agreed)
     no_shows.knock(absent, professional)
     no_shows.report(absent, professional)
     frozen.shift(timedelta(minutes=6))
