@@ -43,7 +43,7 @@ def only():
 
 def test_a_batch_is_seen_made_given_to_the_bank_and_paid(browser, owed):
     preview = browser.get(f"{PAGE}/new")
-    assert "Make 1 payouts of ₹499.00" in preview.text
+    assert "Make 1 payout of ₹499.00" in preview.text
     made = browser.post(f"{PAGE}/new", data=sent(preview), follow_redirects=True)
     assert "Batch 1 is made." in made.text
     file = browser.post(f"{PAGE}/1/file")
@@ -94,7 +94,7 @@ def test_a_failure_is_explained_and_owed_again(browser, owed, admin):
     page = browser.post(path, data={"reason": "No such account"}, follow_redirects=True).text
     assert "“No such account”" in page
     assert browser.post(path, data={"reason": "Again"}).status_code == 409
-    assert "Make 1 payouts" in browser.get(f"{PAGE}/new").text
+    assert "Make 1 payout of" in browser.get(f"{PAGE}/new").text
 
 
 def test_who_is_blocked_stands_out(browser, owed, professional, admin):

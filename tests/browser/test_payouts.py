@@ -65,7 +65,7 @@ def test_money_reaches_a_professional(new_site, visit, width, javascript):
     admin.open("/admin/payouts")
     admin.press("New batch")
     assert owed in admin.text()
-    admin.press(f"Make 1 payouts of {owed}")
+    admin.press(f"Make 1 payout of {owed}")
     assert "On its way" in admin.text()
     with admin.page.expect_download() as download:
         admin.named("Download the file for the bank").click()
