@@ -1,28 +1,18 @@
 """The keys that a signed-in person gives to scripts of their own."""
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
+from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from flask_security import auth_required
 
 import forms
 import forms_integrations
-from auth import restrict_to
+from auth import proved_lately, restrict_to
 from domain import api_keys, clock
 from extensions import db
 from models import Role
 
 bp = Blueprint("account_keys", __name__)
 restrict_to(bp, *Role)
-
-
-def proved_lately(view):
-    """For a view that asks for the password again when that was given some time ago."""
-    return auth_required(
-        "session",
-        within=lambda: current_app.config["SECURITY_FRESHNESS"],
-        grace=lambda: current_app.config["SECURITY_FRESHNESS_GRACE_PERIOD"],
-    )(view)
 
 
 @bp.get("/account/keys")

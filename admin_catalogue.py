@@ -125,7 +125,12 @@ def _categories():
 
 
 def _category_values(form):
-    return {"name": form.name.data, "slug": form.slug.data or "", "position": form.position.data}
+    return {
+        "name": form.name.data,
+        "slug": form.slug.data or "",
+        "position": form.position.data,
+        "commission": form.commission.data,
+    }
 
 
 def _service_values(form):

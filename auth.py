@@ -24,7 +24,7 @@ from flask import (
 from flask_babel import gettext as _
 from flask_limiter.util import get_remote_address
 from flask_login import current_user
-from flask_security import hash_password
+from flask_security import auth_required, hash_password
 from flask_security.confirmable import send_confirmation_instructions
 from limits import parse
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
@@ -99,6 +99,15 @@ def restrict_to(blueprint: Blueprint, *roles: Role) -> None:
         if current_user.role not in roles:
             abort(403)
         return None
+
+
+def proved_lately(view):
+    """For a view that asks for the password again when that was given some time ago."""
+    return auth_required(
+        "session",
+        within=lambda: current_app.config["SECURITY_FRESHNESS"],
+        grace=lambda: current_app.config["SECURITY_FRESHNESS_GRACE_PERIOD"],
+    )(view)
 
 
 def to_login():

@@ -117,6 +117,7 @@ class Settings:
     razorpay_key_secret: str = field(repr=False)
     razorpay_webhook_secret: str = field(repr=False)
     razorpay_api: str
+    min_payout: int
     confirm_email: bool
     admin_two_factor: bool
     mail_server: str
@@ -207,6 +208,7 @@ def load(environ=None) -> Settings:
         upi=_flag(env, "UPI", currency == "INR") and currency == "INR",
         upi_id=_upi_id(env),
         **_gateways(env),
+        min_payout=_amount(env, "MIN_PAYOUT", "100.00", units),
         confirm_email=_flag(env, "CONFIRM_EMAIL", False),
         admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
         mail_server=env.get("MAIL_SERVER", ""),

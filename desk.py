@@ -12,19 +12,26 @@ from extensions import db
 from models import Professional, Role
 
 
-def open_to_professionals(blueprint: Blueprint) -> None:
-    """Open a blueprint to approved professionals, with what its pages show around their content."""
+def open_to_professionals(blueprint: Blueprint, approved: bool = True) -> None:
+    """Open a blueprint to professionals, the approved alone or all of them, with what its pages show
+    around their content."""
     restrict_to(blueprint, Role.PROFESSIONAL)
     blueprint.before_request(_load_professional)
+    if approved:
+        blueprint.before_request(_keep_to_the_approved)
     blueprint.context_processor(_navigation)
 
 
 def _load_professional():
-    """The professional and how much waits for their answer; who is not approved has one page only."""
+    """The professional, and how much waits for their answer."""
     g.professional, waiting = db.session.execute(
         select(Professional, proposals.waiting_number(current_user)).where(Professional.id == current_user.id)
     ).one()
     g.nav_counts = {"professional.requests": waiting}
+
+
+def _keep_to_the_approved():
+    """Who is not approved has one page only."""
     if g.professional.approved or request.endpoint == "professional.dashboard":
         return None
     if request.method == "GET":

@@ -41,6 +41,31 @@ class MoneyField(Field):
         self.data = int(amount)
 
 
+class PercentField(Field):
+    """A percentage as people write it, such as 12.5; its data is in basis points, or None for nothing."""
+
+    widget = TextInput()
+
+    def _value(self):
+        if self.raw_data:
+            return self.raw_data[0]
+        return "" if self.data is None else f"{(Decimal(self.data) / 100).normalize():f}"
+
+    def process_formdata(self, values):
+        text = values[0][:20].replace("%", "").strip() if values else ""
+        self.data = None
+        if not text:
+            return
+        try:
+            share = Decimal(text) * 100
+            fits = share.is_finite() and 0 <= share <= 10_000 and share == share.to_integral_value()
+        except ArithmeticError:
+            fits = False
+        if not fits:
+            raise ValueError(_("Enter a percentage such as 12.5."))
+        self.data = int(share)
+
+
 class WholeNumberField(IntegerField):
     """A whole number as people write it; one of hundreds of digits is none."""
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import zip_longest
 
 from flask_babel import gettext as _
@@ -35,7 +35,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from domain import audit, clock, errors, passwords, payments, professionals, schedules
 from domain.transitions import LABELS
 from extensions import end_refused, settings
-from fields import IdField, IdsField, MomentField, MoneyField, WholeNumberField, row_id
+from fields import IdField, IdsField, MomentField, MoneyField, PercentField, WholeNumberField, row_id
 from models import PaymentMethod, Role, Status
 
 # Control characters, halves of surrogate pairs and marks that turn the direction of what follows.
@@ -344,6 +344,7 @@ def _minute(text):
 
 class AcceptForm(Form):
     seen = MomentField()
+    commission = WholeNumberField(validators=[Optional()])
 
 
 class DeclineForm(Form):
@@ -442,6 +443,12 @@ class EarningsForm(Form):
         if field.data and self.first.data and field.data < self.first.data:
             raise ValidationError(_("The end must be later than the beginning."))
 
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last: this month's, or as far as the form says."""
+        last = self.last.data or max(clock.today(), self.first.data or clock.today())
+        return self.first.data or last.replace(day=1), last
+
 
 # -- Admin ----------------------------------------------------------------------------------
 
@@ -533,6 +540,7 @@ class CategoryForm(Form):
     name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=80)], filters=[tidy])
     slug = StringField(_l("Address on the site"), [Length(max=80)], filters=[tidy])
     position = WholeNumberField(_l("Place in the list"), [Optional(), NumberRange(0, 1000)])
+    commission = PercentField(_l("Commission in per cent"), [Optional()])
 
 
 class ServiceForm(Form):

@@ -13,7 +13,19 @@ from flask_babel import ngettext
 import monthly
 import templating
 from blocks import Button, Entry, Facts, Heading, Paragraph
-from domain import activity, bookings, clock, conversations, notifications, outbox, reminders, schedules, series, waits
+from domain import (
+    activity,
+    bookings,
+    clock,
+    commissions,
+    conversations,
+    notifications,
+    outbox,
+    reminders,
+    schedules,
+    series,
+    waits,
+)
 from domain.outbox import Topic
 from domain.transitions import offer_of, open_proposal
 from extensions import settings
@@ -115,6 +127,8 @@ def _way_on(kind, person):
     """Where a message leads that is about no booking."""
     if kind in ("slot_held", "hold_lapsed"):
         return Button(_("Open your waiting list"), "customer_waits.waits")
+    if kind in ("paid_out", "payout_failed", "payout_account"):
+        return Button(_("Open your payouts"), "professional_payouts.payouts")
     if kind in OF_CONDUCT:
         return Button(_("Open your scorecard"), "professional_conduct.scorecard")
     return _to_the_dashboard(person)
@@ -208,7 +222,7 @@ def _facts_for_professional(booking, person, kind):
     yield _("Where"), place_for(booking, person)
     if not agreed and booking.shown_status is not Status.PENDING:
         return
-    yield _("You earn"), templating.money(booking.subtotal)
+    yield _("You earn"), templating.money(commissions.net(booking, person.professional))
     if agreed:
         yield _("The customer pays"), templating.money(booking.total)
     if kind in ("requested", "offered"):
@@ -250,7 +264,7 @@ def _requests_waiting(message):
     blocks = []
     if waiting:
         blocks.append(Paragraph(_("Answer each request before its time is over; after that it expires.")))
-        blocks += [_request(booking) for booking in waiting]
+        blocks += [_request(booking, message.user.professional) for booking in waiting]
         blocks.append(Button(_("Answer your requests"), "professional.requests"))
         subject = ngettext(
             "%(num)s request waits for your answer", "%(num)s requests wait for your answer", len(waiting)
@@ -266,9 +280,9 @@ def _requests_waiting(message):
     return Letter(subject, tuple(blocks))
 
 
-def _request(booking):
+def _request(booking, professional):
     deadline = _("Accept or decline by %(time)s", time=templating.dated(booking.respond_by))
-    earns = _("You earn %(amount)s", amount=templating.money(booking.subtotal))
+    earns = _("You earn %(amount)s", amount=templating.money(commissions.net(booking, professional)))
     return _job_entry(booking, (_when(booking), f"{_place(booking)} · {earns}", deadline))
 
 

@@ -261,6 +261,8 @@ class Category(db.Model):
     icon: Mapped[str] = mapped_column(String(40), default="tools")
     position: Mapped[int] = mapped_column(Integer, default=0)
     retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # As those of a professional and a booking, in basis points (see domain.commissions).
+    commission: Mapped[int | None] = mapped_column(SmallInteger)
     services: Mapped[list["Service"]] = relationship(back_populates="category")
 
 
@@ -404,6 +406,7 @@ class Professional(db.Model):
     hourly_rate: Mapped[int | None] = mapped_column(BigInteger)
     # Where customers pay them by UPI, if the site has no account of its own for that.
     upi_id: Mapped[str | None] = mapped_column(String(100))
+    commission: Mapped[int | None] = mapped_column(SmallInteger)
     base_pincode: Mapped[str] = mapped_column(ForeignKey("pin_codes.pincode"), index=True)
     lat: Mapped[float] = mapped_column(Float)
     lon: Mapped[float] = mapped_column(Float)
@@ -672,6 +675,8 @@ class Booking(db.Model):
     paid: Mapped[int] = mapped_column(BigInteger, default=0)
     # Named by no request: the database begins it.
     refunded: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    # What the professional agreed to when they took it on; of a request it says nothing.
+    commission: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     respond_by: Mapped[datetime] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -720,7 +725,7 @@ class Booking(db.Model):
 
     @property
     def earned(self) -> int:
-        """What finished work brings the professional: a refund comes out of it."""
+        """What finished work is worth, commission included: a refund comes out of it."""
         return max(self.subtotal - self.refunded, 0)
 
 

@@ -7,7 +7,7 @@ from flask_babel import ngettext
 
 import templating
 from blocks import Bars, Entry, Facts, Heading, Paragraph, Table
-from domain import activity
+from domain import activity, earnings, payouts
 from extensions import settings
 
 
@@ -17,6 +17,11 @@ def report_title(month: date) -> str:
 
 def statement_title(month: date) -> str:
     return _("Your earnings in %(month)s", month=templating.month(month))
+
+
+def range_title(first: date, last: date) -> str:
+    days = {"first": templating.full_date(first), "last": templating.full_date(last)}
+    return _("Your earnings from %(first)s to %(last)s", **days)
 
 
 def report_blocks(report: activity.Report) -> tuple:
@@ -56,6 +61,7 @@ def statement_blocks(statement: activity.Statement) -> tuple:
     facts = [
         (_("Jobs done"), str(total.jobs)),
         (_("You earned"), templating.money(total.earned)),
+        *_parts(total.commission, total.late_fees),
         (_("Platform fee and tax, paid on top by customers"), templating.money(total.fees)),
     ]
     if total.due:
@@ -79,6 +85,40 @@ def statement_blocks(statement: activity.Statement) -> tuple:
         blocks += [Heading(_("By service")), Table(head, rows)]
         blocks += [Heading(_("By week, from Monday on")), Bars(tuple(weeks))]
     return tuple(blocks)
+
+
+def range_blocks(services: dict[str, earnings.Total], paid: int, standing: payouts.Standing) -> tuple:
+    """What any days earned, on paper; `paid` is what was paid out in them, and `standing` how it is now."""
+    total = sum(services.values(), earnings.Total())
+    facts = [
+        (_("Jobs done"), str(total.jobs)),
+        (_("Worth of the work"), templating.money(total.worth)),
+        (_("Commission of the site"), templating.money(-total.commission)),
+        (_("Late fees"), templating.money(total.fees)),
+        (_("You earned"), templating.money(total.earned)),
+    ]
+    if total.disputed:
+        facts.append((_("In dispute, not counted"), templating.money(total.disputed)))
+    facts += [
+        (_("Not paid by customers yet"), templating.money(total.due)),
+        (_("Paid out to you in these days"), templating.money(paid)),
+        (_("To be paid out as of today"), templating.money(standing.owed)),
+    ]
+    head = (_("Service"), _("Jobs"), _("Worth"), _("Commission"), _("Late fees"), _("You earned"))
+    rows = tuple((name, str(one.jobs), *map(templating.money, _columns(one))) for name, one in services.items())
+    return (Facts(tuple(facts)), *((Heading(_("By service")), Table(head, rows)) if rows else ()))
+
+
+def _columns(one):
+    return one.worth, one.commission, one.fees, one.earned
+
+
+def _parts(commission, late_fees):
+    """What is already in an amount that was earned, as far as there is any."""
+    if commission:
+        yield _("Commission of the site, taken off already"), templating.money(commission)
+    if late_fees:
+        yield _("Late fees in it"), templating.money(late_fees)
 
 
 def _counted(count):

@@ -232,6 +232,7 @@ def register_routes(app: Flask) -> None:
     import admin_coupons
     import admin_disputes
     import admin_exports
+    import admin_money
     import admin_operations
     import admin_payments
     import admin_reports
@@ -254,6 +255,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_conduct
     import service_professional_extras
     import service_professional_payments
+    import service_professional_payouts
     import service_professional_people
     import service_professional_proposals
     import service_professional_reports
@@ -271,6 +273,7 @@ def register_routes(app: Flask) -> None:
         admin_coupons,
         admin_disputes,
         admin_exports,
+        admin_money,
         admin_operations,
         admin_payments,
         admin_reports,
@@ -293,6 +296,7 @@ def register_routes(app: Flask) -> None:
         service_professional_conduct,
         service_professional_payments,
         service_professional_extras,
+        service_professional_payouts,
         service_professional_people,
         service_professional_proposals,
         service_professional_reports,

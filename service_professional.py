@@ -18,6 +18,7 @@ from domain import (
     earnings,
     lookups,
     payments,
+    payouts,
     presence,
     professionals,
     proposals,
@@ -121,7 +122,7 @@ def accept(booking_id):
     form = AcceptForm()
     if not form.validate_on_submit():
         return _job_page(booking_id), 422
-    bookings.accept(booking, by=current_user, seen=form.seen.data)
+    bookings.accept(booking, by=current_user, seen=form.seen.data, commission=form.commission.data)
     db.session.commit()
     flash(_("The job is yours. The address and the customer's phone number are below."), "success")
     return _to_job(booking_id)
@@ -202,7 +203,8 @@ def payment(booking_id):
 def show_earnings():
     form = EarningsForm(request.args)
     good = form.validate()
-    first, last = _range(form) if good else (clock.today().replace(day=1), clock.today())
+    first, last = form.days if good else (clock.today().replace(day=1), clock.today())
+    services = earnings.by_service(current_user.id, first, last)
     page = keyset(
         earnings.jobs(current_user.id, first, last),
         [(Booking.starts_at, "desc"), (Booking.id, "desc")],
@@ -214,7 +216,9 @@ def show_earnings():
         first=first,
         last=last,
         page=page,
-        total=earnings.total(current_user.id, first, last),
+        services=services,
+        total=sum(services.values(), earnings.Total()),
+        standing=payouts.standing(current_user.id),
         summary=earnings.summary(current_user.id),
     )
     return answer, 200 if good else 422
@@ -415,12 +419,6 @@ def _greeting(name):
     if hour < 17:
         return _("Good afternoon, %(name)s", name=first)
     return _("Good evening, %(name)s", name=first)
-
-
-def _range(form):
-    """The dates of a list of earnings: this month, or as far as the form says."""
-    last = form.last.data or max(clock.today(), form.first.data or clock.today())
-    return form.first.data or last.replace(day=1), last
 
 
 def _status(text):

@@ -2,16 +2,16 @@
 
 from datetime import date
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 
 import monthly
-from auth import restrict_to
-from domain import activity
-from models import Role
+from desk import open_to_professionals
+from domain import activity, earnings, payouts
+from forms import EarningsForm
 
 bp = Blueprint("professional_reports", __name__)
-restrict_to(bp, Role.PROFESSIONAL)
+open_to_professionals(bp, approved=False)
 
 
 @bp.get("/professional/statements")
@@ -32,6 +32,22 @@ def statement_on_paper(month: date):
 
     blocks = monthly.statement_blocks(_statement(month))
     return papers.download(monthly.statement_title(month), current_user.name, blocks, f"statement-{month:%Y-%m}.pdf")
+
+
+@bp.get("/professional/earnings/pdf")
+def earnings_on_paper():
+    """Any days on paper; the page of the earnings says what is wrong with them."""
+    import papers
+
+    form = EarningsForm(request.args)
+    if not form.validate():
+        return redirect(url_for("professional.earnings", **{name: request.args.get(name) for name in ("from", "to")}))
+    first, last = form.days
+    services = earnings.by_service(current_user.id, first, last)
+    paid = payouts.paid_between(current_user.id, first, last)
+    blocks = monthly.range_blocks(services, paid, payouts.standing(current_user.id))
+    title = monthly.range_title(first, last)
+    return papers.download(title, current_user.name, blocks, f"earnings-{first}-{last}.pdf")
 
 
 def _statement(month):

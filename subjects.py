@@ -67,5 +67,8 @@ SUBJECTS = {
     "appeal_refused": _l("Your appeal is not granted"),
     "pause_ended": _l("Your pause is over"),
     "approved": _l("You are approved"),
+    "paid_out": _l("You were paid out"),
+    "payout_failed": _l("A payout failed"),
+    "payout_account": _l("Where you are paid out was changed"),
     "not_approved": _l("Your application was not approved"),
 }

@@ -21,6 +21,7 @@ from config import ROOT
 from domain import (
     audit,
     clock,
+    commissions,
     conversations,
     favourites,
     masking,
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
         decimal=decimal,
         initials=initials,
         linked=linked,
+        percent=percent,
     )
     app.jinja_env.globals.update(
         asset=asset,
@@ -70,6 +72,8 @@ def init_app(app: Flask) -> None:
         moves_left=proposals.moves_left,
         proposal_steps=proposal_steps,
         reference_of=reference_of,
+        commission_of=commissions.of,
+        net=commissions.net,
         languages=LANGUAGES,
         Role=Role,
         Status=Status,
@@ -233,6 +237,11 @@ def km(distance: float, approximate: bool = False) -> str:
 
 def decimal(value: float) -> str:
     return _decimal(value, str(get_locale()))
+
+
+def percent(basis_points: int) -> str:
+    """12.5 %."""
+    return f"{decimal(Decimal(basis_points) / 100)} %"
 
 
 def notification_text(notification) -> str:

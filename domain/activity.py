@@ -69,12 +69,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Earned:
-    """Finished jobs; amounts in minor units. `fees` is what customers paid beside it: fee and tax."""
+    """Finished jobs, and those called off at a late fee; amounts in minor units. `earned` is after commission
+    and with late fees, `fees` is what customers paid beside the work: fee and tax."""
 
     jobs: int = 0
     earned: int = 0
     fees: int = 0
     due: int = 0
+    commission: int = 0
+    late_fees: int = 0
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def statement(professional_id: int, month: date) -> Statement:
     """A professional's month, in two queries."""
     opens, closes = clock.start_of(month), clock.start_of(shifted(month, 1))
     rows = _jobs(professional_id, opens, closes)
-    done = [row for row in rows if row.status in earnings.EARNING]
+    done = _earning(rows)
     by_day = Counter()
     for row in done:
         by_day[clock.local(row.starts_at).date()] += row.earned
@@ -262,7 +265,7 @@ def months_of_professional(professional_id: int) -> list[tuple[date, Earned]]:
     """A professional's months with finished jobs, the latest first, two years back."""
     last = this_month()
     opens, closes = clock.start_of(shifted(last, 1 - LISTED_MONTHS)), clock.start_of(shifted(last, 1))
-    done = [row for row in _jobs(professional_id, opens, closes) if row.status in earnings.EARNING]
+    done = _earning(_jobs(professional_id, opens, closes))
     firsts = sorted({_month(row.starts_at) for row in done} | {last}, reverse=True)
     return [(first, _sum(row for row in done if _month(row.starts_at) == first)) for first in firsts]
 
@@ -273,6 +276,7 @@ def _jobs(professional_id, opens, closes):
             Booking.starts_at,
             Booking.status,
             earnings.EARNED.label("earned"),
+            earnings.WORTH.label("worth"),
             Booking.total,
             Booking.paid,
             _DISCOUNT,
@@ -283,19 +287,28 @@ def _jobs(professional_id, opens, closes):
             Booking.professional_id == professional_id,
             Booking.starts_at >= opens,
             Booking.starts_at < closes,
-            Booking.status.in_((*earnings.EARNING, Status.CANCELLED)),
+            Booking.status.in_((*earnings.EARNING, *earnings.CALLED_OFF)),
         )
         .order_by(Booking.starts_at, Booking.id)
     ).all()
 
 
+def _earning(rows):
+    return [row for row in rows if row.status in earnings.EARNING or row.earned]
+
+
 def _sum(rows):
     rows = list(rows)
+    done = [row for row in rows if row.status in earnings.EARNING]
+    earned = sum(row.earned for row in rows)
+    by_work = sum(row.earned for row in done)
     return Earned(
-        len(rows),
-        sum(row.earned for row in rows),
-        sum(row.total + row.discount - row.earned for row in rows),
-        sum(row.total - row.paid for row in rows),
+        len(done),
+        earned,
+        fees=sum(row.total + row.discount - row.worth for row in done),
+        due=sum(row.total - row.paid for row in rows),
+        commission=sum(row.worth for row in done) - by_work,
+        late_fees=earned - by_work,
     )
 
 

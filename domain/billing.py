@@ -7,8 +7,8 @@ order and twice. Payments, refunds and payouts are entries of their own.
 
 from sqlalchemy import func, or_, select
 
-from domain import documents, ledger, pricing
-from extensions import db, settings
+from domain import commissions, documents, ledger
+from extensions import db
 from models import Booking, BookingLine, LineKind, Status
 from models_lifecycle import Refund
 from models_money import LedgerEntry, Payment
@@ -23,7 +23,7 @@ def shares(booking: Booking) -> dict[str, int]:
 
     The professional has the work less the site's commission, and a late fee whole: it is their time that
     was lost. A refund takes from the work first, then from the site's fee and at last from the tax, so
-    what a professional sees as earned is what stands here (see Booking.earned). The site has the rest,
+    what a professional sees as earned is what stands here (see domain.earnings). The site has the rest,
     and pays for coupons.
     """
     if booking.status not in DUE:
@@ -33,16 +33,11 @@ def shares(booking: Booking) -> dict[str, int]:
     if LineKind.REVERSAL in sums:
         theirs = max(sums.get(LineKind.LATE_FEE, (0, 0))[0] - booking.refunded, 0)
     else:
-        theirs = booking.earned - pricing.round_half_up(booking.earned, commission(booking))
+        theirs = commissions.net(booking)
     amounts = {ledger.customer(booking.customer_id): booking.total, ledger.TAX: -tax}
     amounts[ledger.professional(booking.professional_id)] = -theirs
     amounts[ledger.PLATFORM] = theirs + tax - booking.total
     return amounts
-
-
-def commission(booking: Booking) -> int:
-    """The site's share of the services, in basis points."""
-    return settings.commission_basis_points
 
 
 def settle(booking: Booking) -> None:

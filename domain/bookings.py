@@ -13,6 +13,7 @@ from domain import (
     billing,
     cascades,
     clock,
+    commissions,
     extras,
     masking,
     matching,
@@ -124,8 +125,8 @@ def free_to_cancel_until(starts_at: datetime, asked_at: datetime) -> datetime:
 # -- The professional -------------------------------------------------------------------------
 
 
-def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
-    """Take the job. `seen` is the start that the professional was shown, if a page says so.
+def accept(booking: Booking, by: User, seen: datetime | None = None, commission: int | None = None) -> None:
+    """Take the job. `seen` and `commission` are what the professional was shown, if a page says so.
 
     Raises Conflict when a booking for any professional no longer fits their day.
     """
@@ -134,10 +135,10 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
         raise InvalidTransition(
             _("The customer has moved this to %(time)s. Look again.", time=clock.spoken(booking.starts_at))
         )
-    now = clock.now()
+    terms = {"accepted_at": clock.now(), "commission": commissions.agreed(booking, by.professional, commission)}
     if rule.by is Party.OFFERED:
         availability.lock_day(by.id)
-        move(booking, rule, by, professional_id=by.id, accepted_at=now)
+        move(booking, rule, by, professional_id=by.id, **terms)
         try:
             availability.claim(by.id, booking.id, booking.starts_at, _minutes(booking))
         except Conflict as busy:
@@ -146,7 +147,7 @@ def accept(booking: Booking, by: User, seen: datetime | None = None) -> None:
             raise Conflict(_("You can't get there in time from your other bookings."))
         offers.settle(booking, by)
     else:
-        move(booking, rule, by, accepted_at=now)
+        move(booking, rule, by, **terms)
     count_answer(by.id, accepted=True)
     tell([booking.customer_id], "accepted", booking, by.name)
 
@@ -294,10 +295,11 @@ def reassign(booking: Booking, by: User, professional_id: int, reason: str) -> N
     availability.lock_day(professional_id)
     if professional_id not in {candidate.professional_id for candidate in replacements(booking)}:
         raise Invalid(_("That professional is not free then. Choose one of the list."), "professional_id")
-    move(booking, rule, by, reason, professional_id=professional_id, code_salt=start_codes.new_salt(), code_tries=0)
+    successor = db.session.get_one(User, professional_id)
+    terms = {"professional_id": professional_id, "commission": commissions.agreed(booking, successor.professional)}
+    move(booking, rule, by, reason, **terms, code_salt=start_codes.new_salt(), code_tries=0)
     reclaim(booking, former.id, booking.starts_at)
     audit.record(by, "reassign", "booking", booking.id, reason=reason, former=former.id, to=professional_id)
-    successor = db.session.get(User, professional_id)
     tell([booking.customer_id], "reassigned", booking, successor.name)
     tell([professional_id], "given", booking, booking.customer.name)
     tell([former.id], "taken_away", booking, successor.name, reason=reason)

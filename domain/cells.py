@@ -6,6 +6,7 @@ front of it; numbers stay numbers.
 
 import functools
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import Boolean, Integer, String, Text, and_, case, cast, func, literal_column, or_
 from sqlalchemy.sql.elements import ColumnElement
@@ -74,6 +75,24 @@ def amount(column) -> ColumnElement:
     digits = len(str(units)) - 1
     amount = func.coalesce(column, 0) / units
     return func.printf(f"%.{digits}f", amount) if _on_sqlite() else cast(func.round(amount, digits), Text)
+
+
+def line(*values: str) -> str:
+    """A line of a short file that Python writes itself: texts as text() writes them."""
+    return ",".join(map(_quoted, values)) + END
+
+
+def decimal(minor: int) -> str:
+    """As amount() writes it, for such a line."""
+    units = settings.minor_units
+    return f"{Decimal(minor) / units:.{len(str(units)) - 1}f}"
+
+
+def _quoted(value):
+    # As there, what has no first sign that is seen gets one too.
+    runs = value and value.lstrip(SKIPPED)[:1] in FORMULA
+    doubled = value.replace('"', '""')
+    return f'"{MARK}{doubled}"' if runs else f'"{doubled}"'
 
 
 def moment(column, changes: list[tuple[datetime, timedelta]]) -> ColumnElement:

@@ -182,6 +182,7 @@ def _booked_again(booking, by, reason, starts_at):
         created_at=now,
         accepted_at=now,
         code_salt=start_codes.new_salt(),
+        commission=booking.commission,
         rework_of_id=booking.id,
     )
     db.session.add(again)

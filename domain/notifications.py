@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
-from domain import clock, measures, news, outbox
+from domain import clock, measures, news, outbox, pricing
 from domain.paging import Page, keyset
 from extensions import Prepared, db
 from models import Notification, User
@@ -102,6 +102,9 @@ TEXTS = {
     ),
     "appeal_refused": _l("Your appeal is not granted: %(reason)s"),
     "pause_ended": _l("The site ended your pause, and you can get new requests. %(reason)s"),
+    "paid_out": _l("%(amount)s was paid out to your account %(account)s."),
+    "payout_failed": _l("The payout of %(amount)s to your account %(account)s failed: %(reason)s"),
+    "payout_account": _l("Where you are paid out was changed: %(account)s. If that was not you, tell us at once."),
 }
 
 
@@ -218,6 +221,8 @@ def message(notification: Notification, show_time) -> str:
     data = dict(notification.data)
     for name in MOMENTS & data.keys():
         data[name] = show_time(datetime.fromisoformat(data[name]))
+    if "amount" in data:
+        data["amount"] = pricing.spoken(data["amount"])
     if "numbers" in data:
         data["numbers"] = measures.reported(data["numbers"])
     return (str(TEXTS[notification.kind]) % {"reason": "", "name": "", **data}).rstrip()

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from babel.numbers import format_currency
+from flask_babel import get_locale
+
 from extensions import settings
 from models import LineKind
 
@@ -66,7 +69,7 @@ def share(amount: int, part: int, whole: int) -> int:
 
 
 def round_half_up(amount: int, basis_points: int) -> int:
-    """A share of an amount in basis points."""
+    """A share of an amount in basis points; in SQL too."""
     return share(amount, basis_points, BASIS_POINTS)
 
 
@@ -87,6 +90,11 @@ def _taxed(lines, fee=0):
 def _tax_in(amount):
     rate = settings.tax_basis_points
     return share(amount, rate, BASIS_POINTS + rate)
+
+
+def spoken(amount: int) -> str:
+    """An amount as a sentence says it: ₹1,249.50."""
+    return format_currency(Decimal(amount) / settings.minor_units, settings.currency, locale=get_locale() or "en")
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain import availability, bookings, clock, deadlines, masking, offers, schedules, standings
+from domain import availability, bookings, clock, commissions, deadlines, masking, offers, schedules, standings
 from domain.errors import Conflict, Invalid, InvalidTransition
 from domain.transitions import CHANGEABLE, UNANSWERED, move, open_proposal, overdue_proposal, reclaim, rule_for, tell
 from extensions import db, settings
@@ -68,7 +68,7 @@ def agree(booking: Booking, by: User, proposal_id: int) -> None:
     except Invalid as no_more:
         # It could be booked when it was proposed.
         raise Conflict(no_more.message) from no_more
-    accepted = {"accepted_at": clock.now()} if was_pending else {}
+    accepted = _terms(booking) if was_pending else {}
     ends_at = starts_at + timedelta(minutes=minutes)
     former_start = booking.starts_at
     move(booking, rule, by, starts_at=starts_at, ends_at=ends_at, moves=booking.moves + 1, **accepted)
@@ -257,6 +257,11 @@ def _tell_other(booking, by, kind, note="", **times):
     other = booking.professional_id if by.id == booking.customer_id else booking.customer_id
     note = masking.told(note, booking)
     tell([other], kind, booking, by.name, reason=f"“{note}”" if note else "", **times)
+
+
+def _terms(booking):
+    """What is written on a request that becomes a booking by the agreement."""
+    return {"accepted_at": clock.now(), "commission": commissions.agreed(booking, booking.professional)}
 
 
 def _pending(booking):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import Integer, case, false, func, literal, or_, select, union_all
+from sqlalchemy import CTE, Integer, case, false, func, literal, or_, select, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -180,17 +180,7 @@ class Requests:
 def requests_by_day(asked: Period) -> Requests:
     """Bookings by the day on which they were requested and by the state they are in now."""
     bars = asked.bars()
-    edges = [clock.start_of(day) for day in bars] + [asked.ends]
-    days = union_all(
-        *(
-            select(
-                literal(number).label("bar"),
-                literal(edges[number], UTCDateTime()).label("starts"),
-                literal(edges[number + 1], UTCDateTime()).label("ends"),
-            )
-            for number in range(len(bars))
-        )
-    ).cte("days")
+    days = spans(bars, asked.ends)
     status = _status_now().label("status")
     counted = db.session.execute(
         select(days.c.bar, status, func.count())
@@ -204,6 +194,21 @@ def requests_by_day(asked: Period) -> Requests:
         columns[bar][group_of[Status(value)]] += number
         by_status[Status(value)] += number
     return Requests(list(zip(bars, columns, strict=True)), by_status)
+
+
+def spans(bars: list[date], ends: datetime) -> CTE:
+    """The bars of a chart as rows of a query: its number, and the moments between which each is."""
+    edges = [clock.start_of(day) for day in bars] + [ends]
+    return union_all(
+        *(
+            select(
+                literal(number).label("bar"),
+                literal(edges[number], UTCDateTime()).label("starts"),
+                literal(edges[number + 1], UTCDateTime()).label("ends"),
+            )
+            for number in range(len(bars))
+        )
+    ).cte("days")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,18 @@ from domain import clock, news, waits
 from domain.errors import Invalid, NotAllowed, NotFound
 from domain.transitions import BLOCKING
 from extensions import db, settings
-from models import Booking, BookingEvent, BookingOffer, OfferStatus, Professional, Status, TimeOff, User, WorkingHours
+from models import (
+    Booking,
+    BookingEvent,
+    BookingOffer,
+    OfferStatus,
+    Professional,
+    Service,
+    Status,
+    TimeOff,
+    User,
+    WorkingHours,
+)
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_RANGES = 3
@@ -29,7 +40,11 @@ DONE = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
 # From here on the customer's door and telephone are the professional's business.
 AGREED = frozenset({*OPEN, *DONE})
 OVER = (*DONE, Status.REJECTED, Status.EXPIRED, Status.CANCELLED, Status.NO_SHOW)
-DETAILS = (joinedload(Booking.service), joinedload(Booking.customer), joinedload(Booking.pin))
+DETAILS = (
+    joinedload(Booking.service).joinedload(Service.category),
+    joinedload(Booking.customer),
+    joinedload(Booking.pin),
+)
 
 # {weekday: [(first minute, last minute), ...]}, Monday is 0 and minutes count from midnight.
 Hours = dict[int, list[tuple[int, int]]]

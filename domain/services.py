@@ -12,7 +12,7 @@ from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import audit, clock
+from domain import audit, clock, commissions
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Booking, Category, Offering, Role, Service, User
@@ -68,18 +68,30 @@ def category_named(text: str) -> Category:
 # -- Categories -------------------------------------------------------------------------------
 
 
-def create_category(by: User, *, name: str, slug: str = "", position: int | None = None) -> Category:
+def create_category(
+    by: User, *, name: str, slug: str = "", position: int | None = None, commission: int | None = None
+) -> Category:
     _must_be_admin(by)
-    made = Category(name=_name(Category, name), slug=_slug(slug or name))
+    made = Category(name=_name(Category, name), slug=_slug(slug or name), commission=commissions.checked(commission))
     made.position = _last_position() + 1 if position is None else position
     _save(made)
     audit.record(by, "create_category", "category", made.id, name=made.name)
     return made
 
 
-def edit_category(one: Category, by: User, *, name: str, slug: str = "", position: int | None = None) -> None:
+def edit_category(
+    one: Category,
+    by: User,
+    *,
+    name: str,
+    slug: str = "",
+    position: int | None = None,
+    commission: int | None = None,
+) -> None:
+    """Without a commission of its own the site's holds; jobs already taken on keep theirs."""
     _must_be_admin(by)
     values = {"name": _name(Category, name), "slug": _slug(slug or one.slug)}
+    values["commission"] = commissions.checked(commission)
     if position is not None:
         values["position"] = position
     _change(one, values, by, "edit_category", "category")

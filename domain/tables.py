@@ -12,8 +12,8 @@ SHOWN = {
     "booking_services": "booking_id service_id position price duration_minutes",
     "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
     " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries"
-    " refunded cascade moves series_id rework_of_id",
-    "categories": "id name slug icon position retired_at",
+    " commission refunded cascade moves series_id rework_of_id",
+    "categories": "id name slug icon position retired_at commission",
     "checkouts": "id booking_id method status amount currency reference created_at expires_at due_at tries",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
@@ -42,8 +42,11 @@ SHOWN = {
     "outside_calendars": "id professional_id name created_at due_at leased_until read_at failures error",
     "payments": "id booking_id method status amount reference holder recorded_by_id recorded_at verified_by_id"
     " verified_at confirmed_at denied_at decided_at reason",
+    "payout_accounts": "professional_id way hint changed_at",
+    "payout_batches": "id until made_by_id made_at",
+    "payouts": "id batch_id professional_id amount status hint ended_at reason",
     "pin_codes": "pincode place district state lat lon geo",
-    "professionals": "id bio experience_years hourly_rate base_pincode lat lon radius_km languages resume_id"
+    "professionals": "id bio experience_years hourly_rate commission base_pincode lat lon radius_km languages resume_id"
     " identity_id approval approval_reason applied_at approved_at paused rating_sum rating_count rank offers_answered"
     " offers_accepted last_job_at"
     " speed_kmh warned_at warned_of suspended_at counts_from upi_id",
@@ -85,6 +88,8 @@ WITHHELD = {
     "outside_calendars": "url lease",
     "positions": "booking_id since lat lon accuracy at set_off_at set_off_km",
     "refunds": "key",
+    "payout_accounts": "sealed",
+    "payouts": "sealed",
     "users": "chat_url feed_salt password fs_uniquifier tf_primary_method tf_totp_secret tf_last_counter"
     " mf_recovery_codes",
     "webhooks": "secret",

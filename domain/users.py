@@ -23,6 +23,7 @@ from domain import (
     listings,
     news,
     outside_calendars,
+    payout_accounts,
     places,
     waits,
 )
@@ -303,7 +304,7 @@ def _erase_traces(user, former_name):
         .execution_options(synchronize_session=False)
     )
     _erase_from_stories(user, former_name)
-    for kept in (favourites, blocked_pairs, appeals, waits, api_keys, api_sessions, outside_calendars):
+    for kept in (favourites, blocked_pairs, appeals, waits, api_keys, api_sessions, outside_calendars, payout_accounts):
         kept.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))

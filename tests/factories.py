@@ -14,7 +14,20 @@ from zoneinfo import ZoneInfo
 from flask_security import hash_password
 
 from config import ROOT
-from domain import api_keys, availability, clock, ledger, listings, places, pricing, start_codes, webhooks
+from domain import (
+    api_keys,
+    availability,
+    billing,
+    clock,
+    ledger,
+    listings,
+    payout_accounts,
+    payouts,
+    places,
+    pricing,
+    start_codes,
+    webhooks,
+)
 from extensions import db, settings
 from init_db import load_catalogue
 from models import (
@@ -30,6 +43,7 @@ from models import (
     Every,
     Export,
     ExportKind,
+    LineKind,
     Offering,
     PaymentMethod,
     PinCode,
@@ -45,7 +59,7 @@ from models import (
 )
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute, Refund, RefundState
-from models_money import Checkout, CheckoutStatus, Payment, PaymentStatus
+from models_money import Checkout, CheckoutStatus, Payment, PaymentStatus, Payout, PayoutWay
 
 PASSWORD = "a kettle on the stove"
 CITY_PIN = "560001"
@@ -193,6 +207,34 @@ def booking(customer: User, professional: User | None, **values) -> Booking:
 
 def dispute(booking: Booking) -> Dispute:
     return _saved(Dispute(booking_id=booking.id, words="The tap still drips.", opened_at=clock.now()))
+
+
+def paid_job(customer: User, professional: User, price: int = 49_900, paid: bool = True, **values) -> Booking:
+    """A job that was done at a price without fee and tax, and paid to the site unless it is not."""
+    job = booking(customer, professional, status=Status.CLOSED, starts_at=clock.now() - timedelta(hours=2), **values)
+    db.session.query(BookingLine).filter(BookingLine.booking_id == job.id).delete()
+    db.session.add(BookingLine(booking_id=job.id, kind=LineKind.SERVICE, label="Work", amount=price))
+    job.subtotal = job.total = price
+    billing.settle(job)
+    if paid:
+        billing.paid(payment(job, method=PaymentMethod.STRIPE, holder=ledger.gateway("stripe")))
+    db.session.commit()
+    return job
+
+
+def payout(professional: User, admin: User, amount: int = 49_900) -> Payout:
+    """A payout on its way in a batch of its own, of what a customer paid to the site."""
+    paid_job(customer(), professional, amount)
+    if payout_accounts.get(professional.id) is None:
+        payout_accounts.save(professional, PayoutWay.UPI, holder="Dev Menon", upi="dev.menon@okbank")
+    today = clock.today()
+    batch = payouts.make(admin, today, payouts.preview(today).mark)
+    db.session.commit()
+    return db.session.query(Payout).filter_by(batch_id=batch.id, professional_id=professional.id).one()
+
+
+def person(user_id: int) -> User:
+    return db.session.get_one(User, user_id)
 
 
 def happened(booking: Booking, verb: str, by: User | None, moment: datetime, source: Status | None = None) -> None:

@@ -58,6 +58,21 @@ TABLE = {
         POST /admin/disputes/<int:booking_id>/refund
         GET /admin/disputes/<int:booking_id>/rework
         POST /admin/disputes/<int:booking_id>/rework
+        GET /admin/ledger
+        GET /admin/ledger/<account>
+        GET /admin/payouts
+        GET /admin/payouts/<int:batch_id>
+        POST /admin/payouts/<int:batch_id>/<int:payout_id>/paid
+        GET /admin/payouts/<int:batch_id>/<int:payout_id>/failed
+        POST /admin/payouts/<int:batch_id>/<int:payout_id>/failed
+        POST /admin/payouts/<int:batch_id>/file
+        POST /admin/payouts/<int:batch_id>/paid
+        GET /admin/payouts/new
+        POST /admin/payouts/new
+        GET /admin/professionals/<int:professional_id>/commission
+        POST /admin/professionals/<int:professional_id>/commission
+        GET /admin/revenue
+        GET /admin/revenue/csv
         GET /admin/jobs
         GET /admin/jobs/<job_name>
         POST /admin/jobs/<job_name>/run
@@ -307,6 +322,12 @@ TABLE = {
     """,
     "login login 403 in in 403 in 403": """
         GET /professional-dashboard
+        GET /professional/calculator
+        GET /professional/earnings/pdf
+        GET /professional/payouts
+        GET /professional/payouts/account
+        POST /professional/payouts/account
+        POST /professional/payouts/account/remove
         GET /professional/statements
         GET /professional/statements/<month:month>
         GET /professional/statements/<month:month>/pdf
@@ -481,9 +502,16 @@ def make_things(cast):
         "webhook_id": factories.webhook(cast["admin"]).id,
         "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
+        "account": "platform",
+        **_payout(pro, cast["admin"]),
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",
     }
+
+
+def _payout(pro, admin):
+    payout = factories.payout(pro, admin)
+    return {"batch_id": payout.batch_id, "payout_id": payout.id}
 
 
 def fill(rule, ids):

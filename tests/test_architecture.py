@@ -54,6 +54,7 @@ SECOND_HALVES = {
     ("forms_integrations", "forms"),
     ("forms_live", "forms"),
     ("forms_money", "forms"),
+    ("forms_payouts", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -85,6 +86,7 @@ GATED_BLUEPRINTS = {
     "admin_coupons",
     "admin_disputes",
     "admin_exports",
+    "admin_money",
     "admin_operations",
     "admin_payments",
     "admin_reports",
@@ -105,6 +107,7 @@ GATED_BLUEPRINTS = {
     "professional_conduct",
     "professional_payments",
     "professional_extras",
+    "professional_payouts",
     "professional_people",
     "professional_proposals",
     "professional_reports",

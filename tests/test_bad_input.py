@@ -120,6 +120,9 @@ PAGES = {
         "/professional/jobs/{working}/extras",
         "/professional/rate-card",
         "/professional/rate-card/{item}",
+        "/professional/payouts",
+        "/professional/payouts/account",
+        "/professional/calculator",
     ),
     "admin": (
         "/profile",
@@ -140,6 +143,13 @@ PAGES = {
         "/admin/bookings/{accepted}/override-code",
         "/admin/reviews",
         "/admin/audit",
+        "/admin/revenue",
+        "/admin/ledger",
+        "/admin/payouts/new",
+        "/admin/payouts/{batch}",
+        "/admin/payouts/{batch}/{payout}/failed",
+        "/admin/professionals/{professional}/commission",
+        "/service-list/categories/{category}",
         "/admin/exports",
         "/admin/coupons/new",
         "/admin/coupons/{coupon}",
@@ -247,10 +257,15 @@ def things(customer, professional, other_professional, unapproved_professional, 
     said, answered = (
         conversations.send(made["completed"], by, "Thank you") for by in (professional, customer)
     )
+    payout = factories.payout(professional, factories.admin())
+    factories.paid_job(other_customer, professional)
     db.session.commit()
     return {
         "said": said.id,
         "report": message_reports.report(answered, professional, "Too loud").id,
+        "batch": payout.batch_id,
+        "payout": payout.id,
+        "category": factories.service().category_id,
         "failed": failed.id,
         "claim": claim.id,
         "noted": noted.id,

@@ -124,6 +124,7 @@ def test_a_flag_may_be_said_in_several_words(load, word):
 
 def test_amounts_are_kept_in_the_minor_unit_of_the_currency(load):
     assert load(PLATFORM_FEE="15.50").platform_fee == 1550
+    assert load(MIN_PAYOUT="250").min_payout == 25_000
     assert load(PLATFORM_FEE="15", CURRENCY="JPY", LATE_FEE="100").platform_fee == 15
     assert load(TAX_PERCENT="12.5").tax_basis_points == 1250
 

@@ -24,15 +24,9 @@ from models import (
     User,
     WorkingHours,
 )
-from models_lifecycle import (
-    Appeal,
-    BlockedPair,
-    Dispute,
-    Favourite,
-    Refund,
-)
+from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_live import Message, MessageReport, TalkSide
-from models_money import Checkout, GatewayEvent, Payment
+from models_money import Checkout, GatewayEvent, LedgerEntry, LedgerLine, Payment, Payout, PayoutBatch
 from tests import client as browser
 from tests import factories, test_access
 
@@ -97,6 +91,21 @@ def grow(size, cast, ids):
     busy = {"calendar_id": ids["calendar_id"], "professional_id": one["professional_id"], "note": ""}
     meetings = [now + timedelta(hours=8 * n) for n in range(count // 10)]
     put(insert(TimeOff), [{**busy, "starts_at": at, "ends_at": at + timedelta(hours=1)} for at in meetings])
+    paid = {"kind": "bill", "at": now, "booking_id": first}
+    entries = range(10**6 + start, 10**6 + start + count)
+    put(insert(LedgerEntry), [{"id": n, "key": f"crowd:{n}", **paid} for n in entries])
+    sides = (f"professional:{one['professional_id']}", -90_000), ("platform", -10_000), ("customer:1", 100_000)
+    for position, (account, amount) in enumerate(sides, 1):
+        line = {"account": account, "amount": amount, "position": position}
+        put(insert(LedgerLine), [{"entry_id": n, **line} for n in entries])
+    batches = range(10**6 + start, 10**6 + start + count // 50)
+    made = {"until": clock.today(), "made_by_id": cast["admin"].id, "made_at": now}
+    put(insert(PayoutBatch), [{"id": n, **made} for n in batches])
+    payout = {"amount": 100, "hint": "", "sealed": "", "reason": ""}
+    own = {"professional_id": one["professional_id"], "status": "paid", **payout}
+    put(insert(Payout), [{"batch_id": n, **own} for n in batches])
+    others = {"batch_id": ids["batch_id"], "status": "made", **payout}
+    put(insert(Payout), [{"professional_id": n, **others} for n in people[:200]])
     review = {"rating": 4, "created_at": now, "customer_id": one["customer_id"], "comment": "Good"}
     closed = range(first, first + count, len(states))
     put(insert(Review), [{"booking_id": n, "professional_id": one["professional_id"], **review} for n in closed])

@@ -45,8 +45,8 @@ def test_finished_work_is_owed_by_the_customer_to_everybody_else(job, profession
     assert sound() == []
 
 
-def test_the_site_keeps_its_commission(job, professional, monkeypatch):
-    monkeypatch.setattr(billing, "commission", lambda _booking: 1250)
+def test_the_site_keeps_its_commission(job, professional):
+    job.commission = 1250
     bookings.complete(job, professional)
     work, fee, tax = parts(job)
     share = (work * 1250 + 5000) // 10_000

@@ -159,6 +159,15 @@ def test_any_text_comes_back(app):
         assert undone(seen(text)) == text, repr(text)
 
 
+def test_a_line_that_python_writes_is_as_the_database_writes_it(app):
+    for text in texts(HARMFUL, HARMLESS):
+        if "\x00" not in text:
+            written = of(cells.row([cells.text(literal(one, Text)) for one in (text, "x")]))
+            assert cells.line(text, "x") == written + cells.END
+    for amount in (0, 5, 34_900, -34_999, 10**14 - 1):
+        assert cells.decimal(amount) == of(cells.amount(literal(amount)))
+
+
 def test_nothing_is_an_empty_cell(app):
     for cell in (cells.text(null()), cells.number(null()), cells.word(null()), cells.utc(_column(None))):
         assert of(cell) == ""
