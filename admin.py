@@ -6,7 +6,7 @@ from flask_login import current_user
 
 import forms
 from auth import restrict_to
-from domain import audit, bookings, ledger, lookups, people, professionals, reports, reviews, users
+from domain import audit, bookings, lookups, people, professionals, reports, reviews, users
 from extensions import db
 from models import Approval, Role, Status
 
@@ -229,7 +229,6 @@ def _booking_page(booking_id):
         offers=lookups.offers_of(booking),
         entries=entries,
         names=audit.names_in(entries),
-        ledger=ledger.entries_of(booking_id),
         actions=bookings.available_actions(booking, current_user),
     )
 

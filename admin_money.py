@@ -8,7 +8,7 @@ from flask_login import current_user
 
 import forms
 from auth import restrict_to
-from domain import audit, clock, commissions, ledger, payouts, professionals, reports, revenue
+from domain import audit, bookings, clock, commissions, ledger, payouts, professionals, reports, revenue
 from extensions import db, settings
 from forms_payouts import BatchForm, CommissionForm, MakeBatchForm
 from models import Role
@@ -67,6 +67,12 @@ def accounts():
 def account(account):
     balance, page = ledger.balance(account), ledger.page(account, request.args.get("after"))
     return render_template("admin/account.html", account=account, balance=balance, page=page)
+
+
+@bp.get("/admin/bookings/<int:booking_id>/ledger")
+def booking_ledger(booking_id):
+    booking = bookings.get(booking_id, current_user)
+    return render_template("admin/booking_ledger.html", booking=booking, entries=ledger.entries_of(booking_id))
 
 
 # -- Commission -------------------------------------------------------------------------------

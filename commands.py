@@ -11,7 +11,7 @@ from flask_security import hash_password
 import jobs
 import mail
 import states
-from domain import billing, errors, job_runs, ledger, passwords, payouts, ratings, timetable, users
+from domain import billing, errors, job_runs, ledger, passwords, payments, payouts, ratings, timetable, users
 from extensions import begin_write, db
 from models import RunStatus
 
@@ -48,7 +48,7 @@ ledger_group = AppGroup("ledger", help="The books of the site.")
 @ledger_group.command("check")
 def check_ledger():
     """Prove that the books balance and agree with every bill; exit 1 if they do not."""
-    found = [*ledger.faults(), *billing.faults(), *payouts.faults()]
+    found = [*ledger.faults(), *billing.faults(), *payments.faults(), *payouts.faults()]
     click.echo("\n".join(found) or "The books balance.")
     raise SystemExit(1 if found else 0)
 

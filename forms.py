@@ -372,6 +372,7 @@ class PaymentForm(Form):
         choices=lambda: [SelectChoice(one.value, PAID_BY[one]) for one in payments.methods_noted()],
         validators=[InputRequired(_l("Choose how the customer paid."))],
     )
+    amount = MoneyField(_l("How much"))
 
 
 class HoursForm(Form):

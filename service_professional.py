@@ -189,7 +189,7 @@ def payment(booking_id):
     form = PaymentForm()
     if form.validate_on_submit():
         with refusals(form):
-            bookings.record_payment(booking, by=current_user, method=form.method.data)
+            bookings.record_payment(booking, current_user, form.method.data, form.amount.data)
             db.session.commit()
             flash(_("The payment is noted. The customer sees it too."), "success")
             return _to_job(booking_id)
@@ -342,7 +342,7 @@ def _job_page(booking_id, **submitted):
         openings=deadlines.openings(booking),
         rework_id=disputes.rework_of(booking),
         may_verify=payments.may_verify,
-        forms={name: submitted.get(name) or form(formdata=None) for name, form in blank.items()},
+        forms={name: submitted.get(name) or form(formdata=None, amount=booking.due) for name, form in blank.items()},
     )
 
 

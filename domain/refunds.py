@@ -121,6 +121,7 @@ def _lowered(booking, amount):
 
 def _add_lines(booking, lines):
     db.session.add_all(BookingLine(booking_id=booking.id, **line._asdict()) for line in lines)
+    db.session.expire(booking, ["lines"])
 
 
 def _counted(booking, first) -> Iterator[tuple[Payment, int]]:

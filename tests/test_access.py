@@ -40,6 +40,7 @@ TABLE = {
         GET /admin/bookings
         GET /admin/bookings/<int:booking_id>
         GET /admin/bookings/<int:booking_id>/cancel
+        GET /admin/bookings/<int:booking_id>/ledger
         POST /admin/bookings/<int:booking_id>/cancel
         GET /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/override-code

@@ -152,13 +152,16 @@ def test_the_ledger_leads_to_each_account_and_each_booking(browser, owed, profes
     account = browser.get(f"/admin/ledger/professional:{professional.id}").text
     assert "Balance: -₹499.00." in account
     assert f'href="/admin/bookings/{owed.id}"' in account
-    booking = browser.get(f"/admin/bookings/{owed.id}").text
-    assert "Held by stripe" in booking
+    ledger_of = f"/admin/bookings/{owed.id}/ledger"
+    assert ledger_of in browser.get(f"/admin/bookings/{owed.id}").text
+    assert "Held by stripe" in browser.get(ledger_of).text
     person = browser.get(f"/admin/people/{professional.id}").text
     assert f'href="/admin/ledger/professional:{professional.id}"' in person
 
 
-def test_an_empty_ledger_says_so(browser):
+def test_an_empty_ledger_says_so(browser, customer, professional):
+    new = factories.booking(customer, professional)
+    assert "Nothing is written here" in browser.get(f"/admin/bookings/{new.id}/ledger").text
     assert "Nothing is written yet" in browser.get("/admin/ledger").text
 
 

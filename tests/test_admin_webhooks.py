@@ -51,7 +51,7 @@ def test_a_webhook_is_added_and_its_secret_shown_once(browser, monkeypatch):
         page = browser.get(path).text
         assert "hooks.example.com" in page
         assert "whsec_" not in page
-    assert "2 of 30" in browser.get(PAGE).text
+    assert "2 of 38" in browser.get(PAGE).text
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ PAGES = {
         "/admin/people/{customer}/anonymise",
         "/admin/bookings",
         "/admin/bookings/{accepted}",
+        "/admin/bookings/{accepted}/ledger",
         "/admin/bookings/{accepted}/cancel",
         "/admin/bookings/{accepted}/reassign",
         "/admin/bookings/{accepted}/override-code",
@@ -203,7 +204,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "on_the_way": factories.booking(customer, professional, starts_at=factories.at(14), status=Status.EN_ROUTE),
         "disputed": factories.booking(customer, professional, status=Status.DISPUTED),
         "answered": factories.booking(customer, professional, status=Status.DISPUTED),
-        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(15)),
+        "working": factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(17)),
     }
     professional.professional.upi_id = "dev@okbank"
     made["claimed"] = factories.booking(customer, professional, status=Status.CLOSED)

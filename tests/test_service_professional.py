@@ -493,6 +493,23 @@ def test_a_payment_is_cash_or_upi(browser, book, method):
     assert reload(booking).paid == 0
 
 
+def test_a_part_may_be_paid(browser, book):
+    booking = book(Status.COMPLETED)
+    browser.post(url(booking, "payment"), data={"method": "cash", "amount": "200.01"})
+    assert reload(booking).paid == 20_001
+    rest = f"{(booking.total - 20_001) / 100:.2f}"
+    assert f'value="{rest}"' in browser.get(url(booking)).text
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1,00,000", "0.001", "much", MEGABYTE])
+def test_only_what_is_due_may_be_paid(browser, book, amount):
+    booking = book(Status.COMPLETED)
+    answer = browser.post(url(booking, "payment"), data={"method": "cash", "amount": amount})
+    assert answer.status_code == 422
+    assert "Enter an amount" in answer.text
+    assert reload(booking).paid == 0
+
+
 # -- Earnings -----------------------------------------------------------------------------------
 
 

@@ -56,6 +56,11 @@ class Site:
         self._process.terminate()
         self._process.wait(PATIENCE_SECONDS)
 
+    def command(self, *words: str) -> subprocess.CompletedProcess:
+        """What `flask ...` answers on the site's machine."""
+        told = [sys.executable, "-m", "flask", "--app", "app", *words]
+        return subprocess.run(told, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+
     def _found_port(self, began):
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:

@@ -12,6 +12,7 @@ from domain import (
     bookings,
     cascades,
     disputes,
+    extras,
     news,
     no_shows,
     notifications,
@@ -61,6 +62,10 @@ DO = {
     "dispute": lambda booking, by, its: disputes.begin(booking, by, WORDS),
     "answer_dispute": lambda booking, by, its: disputes.answer(booking, by, WORDS),
     "resolve": lambda booking, by, its: disputes.dismiss(booking, by, WORDS),
+    "propose_extra": lambda booking, by, its: extras.propose(booking, by, "Filter", 12_000),
+    "approve_extra": lambda booking, by, its: extras.approve(booking, by, [its.extra_id]),
+    "decline_extra": lambda booking, by, its: extras.decline(booking, by, [its.extra_id]),
+    "withdraw_extra": lambda booking, by, its: extras.withdraw(booking, by, its.extra_id),
     "review": lambda booking, by, its: reviews.write(booking, by, 5, WORDS),
 }
 # Whoever gets the booking by it hears of it too.
