@@ -53,7 +53,7 @@ def test_invoice_credit_note_and_earnings_agree_to_the_paisa(new_site, visit, wi
     professional.fill(label="Copper pipe", price="199.99")
     professional.press("Ask the customer")
     customer.open("/bookings/1")
-    customer.press("Approve all")
+    customer.press("Approve")
     professional.open("/professional/jobs/1")
     professional.press("Mark as done")
 
