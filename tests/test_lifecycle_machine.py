@@ -43,7 +43,7 @@ from tests import databases, factories
 from tests.conftest import MONDAY
 from tests.invariants import Answers, Look, faults
 
-STEPS, STEPS_OF_A_WALK = 2000, 100
+STEPS, MANY_STEPS, STEPS_OF_A_WALK = 600, 2000, 100
 QUARTER = timedelta(minutes=15)
 # People have to do with this many bookings at a time: with those, a walk gets far.
 LATEST = 6
@@ -376,8 +376,17 @@ def test_a_short_walk(walk):
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(1800)
-def test_long_walks(walk):
+def test_walks(walk):
     while walk.steps < STEPS:
+        go(walk, walks=3, steps=STEPS_OF_A_WALK)
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.timeout(1800)
+def test_long_walks(walk):
+    while walk.steps < MANY_STEPS:
         go(walk, walks=10, steps=STEPS_OF_A_WALK)
     # Or else the walks do not lead where they should.
     missing = OFTEN - (+walk.happened).keys()
