@@ -27,7 +27,7 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 check: lint test browser-installed  ## everything that must hold before a change is merged; no repetitions (soak)
 	$(VENV)/bin/pytest -q -m race
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)"
-	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q -n $(WAITING) -m "$(ON_POSTGRES)" $(NO_DATABASE)
+	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick

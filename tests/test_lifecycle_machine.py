@@ -407,6 +407,7 @@ GUARDS = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("module, name, instead, wrong", GUARDS, ids=[name for _module, name, *_ in GUARDS])
 def test_control_a_walk_goes_wrong_without_its_guards(walk, monkeypatch, module, name, instead, wrong):

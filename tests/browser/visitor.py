@@ -3,7 +3,7 @@
 A page fails when it logs to the console, breaks the content security policy, asks another host for
 anything, answers with an error that was not expected, scrolls sideways, lacks a title or its one
 h1, or when axe finds a violation. Axe is a script: without scripts it looks, when told to, at the same
-HTML where they run. It takes a second, so what it has found sound in one test it does not look at in another.
+HTML where they run. What it has found sound once it does not look at again, in whatever test.
 """
 
 import hashlib
