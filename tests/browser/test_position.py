@@ -79,7 +79,7 @@ def move(site, professional, where, minute=1):
     professional.page.context.set_geolocation(where)
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.soak), 1280])
 def test_the_customer_sees_the_professional_come(new_site, visit, width):
     site = new_site(people)
     customer, professional = visit(site, width=width), visit(site, width=width)
@@ -111,7 +111,7 @@ def test_the_customer_sees_the_professional_come(new_site, visit, width):
     assert professional.page.locator("#sharing").count() == 0
 
 
-@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize("width, scheme", [(390, "light"), pytest.param(1280, "dark", marks=pytest.mark.soak)])
 def test_where_there_is_a_map_it_shows_what_the_words_say(new_site, visit, tiles, width, scheme):
     address, asked = tiles
     site = new_site(people, MAP_TILES_URL=f"{address}/{{z}}/{{x}}/{{y}}.png", MAP_ATTRIBUTION="© Our own hand")
@@ -125,12 +125,12 @@ def test_where_there_is_a_map_it_shows_what_the_words_say(new_site, visit, tiles
     expect(box).to_be_visible(timeout=5 * SECOND)
     expect(box.locator(".leaflet-tile-loaded").first).to_be_visible()
     pin = box.locator(".map-pin-professional")
-    before = pin.bounding_box()
+    before = pin.get_attribute("style")
     box.evaluate("(box) => { box.here = true }")
 
     move(site, professional, NEAR)
     expect(customer.page.locator("#whereabouts")).to_contain_text("about 2 km away", timeout=5 * SECOND)
-    assert pin.bounding_box() != before
+    expect(pin).not_to_have_attribute("style", before)
     assert box.evaluate("(box) => box.here")
     customer.page.wait_for_load_state("networkidle")
     customer.look()
