@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n $(WAITING) --maxschedchunk 1
 # In these no database has a part, or only as a notebook.
 NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py api/test_verbs.py test_gateways.py \
 	test_access.py api/test_access.py test_letters.py test_config.py test_calendar_reading.py test_states.py \
-	test_hub.py test_lines.py test_turns.py test_assets.py test_busy_times.py test_security.py test_translations.py \
+	test_hub.py test_lines.py test_turns.py test_assets.py test_busy_times.py test_translations.py \
 	api/test_docs.py)
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean

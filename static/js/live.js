@@ -139,13 +139,13 @@ window.addEventListener("offline", lose);
 
 // -- Parts that ask for themselves ------------------------------------------------------------
 
-// What a form changes is for the page that answers it: the one that sent it does not ask any more. Here, at
-// the end of its way, it is known whether a submit leaves the page.
+// What a form changes is for the page that answers it: the one that sent it does not ask any more, nor wait
+// for what it asked. Here, at the end of its way, it is known whether a submit leaves the page.
 window.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.target === "_blank") return;
   clearTimeout(leavingTimer);
   leavingTimer = setTimeout(stay, SECONDS.again * 1000);
-  document.querySelectorAll("[data-look]").forEach((part) => htmx.trigger(part, "htmx:abort"));
+  document.querySelectorAll(".htmx-request").forEach((part) => htmx.trigger(part, "htmx:abort"));
 });
 
 // The page is still there after a download or on a dead network, or again: what it did not ask, it asks now.

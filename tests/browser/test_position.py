@@ -111,7 +111,7 @@ def test_the_customer_sees_the_professional_come(new_site, visit, width):
     assert professional.page.locator("#sharing").count() == 0
 
 
-@pytest.mark.parametrize("width, scheme", [(390, "light"), pytest.param(1280, "dark", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "dark")])
 def test_where_there_is_a_map_it_shows_what_the_words_say(new_site, visit, tiles, width, scheme):
     address, asked = tiles
     site = new_site(people, MAP_TILES_URL=f"{address}/{{z}}/{{x}}/{{y}}.png", MAP_ATTRIBUTION="© Our own hand")
