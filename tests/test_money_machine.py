@@ -385,7 +385,7 @@ def test_a_short_walk_keeps_the_books_right(walk):
 @pytest.mark.postgres
 @pytest.mark.timeout(1800)
 def test_two_thousand_steps_keep_the_books_right(walk):
-    while walk.steps < STEPS or not walk.happened.keys() >= OFTEN and walk.steps < 5 * STEPS:
+    while walk.steps < STEPS or (not walk.happened.keys() >= OFTEN and walk.steps < 5 * STEPS):
         _walk(walk, 100, 10)
     # Or else the walks do not lead where they should.
     assert walk.happened.keys() >= OFTEN, walk.happened
