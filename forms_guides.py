@@ -11,7 +11,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from domain import clock
 from domain.articles import Draft
 from fields import MomentField
-from forms import Form, plausible_date, tidy
+from forms import Form, one_of, plausible_date, tidy
 from models_guides import Guide
 
 LANGUAGES = {"en": "English", "hi": "हिन्दी"}
@@ -33,7 +33,7 @@ class GuideForm(Form):
         _l("Services"), coerce=int, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput()
     )
     slug = StringField(_l("Address"), [Length(max=100)], filters=[tidy])
-    language = SelectField(_l("Language"), [Optional()], choices=list(LANGUAGES.items()), default="en")
+    language = SelectField(_l("Language"), [Optional()], choices=one_of(LANGUAGES.items()), default="en")
     publish_on = DateField(_l("Publish on"), [Optional(), plausible_date])
     publish_time = TimeField(_l("At"), [Optional()])
 

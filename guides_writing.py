@@ -7,7 +7,7 @@ from flask_login import current_user
 from auth import restrict_to
 from domain import articles, catalogue, files, guides, markdown
 from extensions import begin_write, begins_late, db, limiter
-from forms import refusals, status_of
+from forms import one_of, refusals, status_of
 from forms_guides import GuideForm, PreviewForm
 from models import FileKind, Role
 from models_guides import GuideState
@@ -79,7 +79,9 @@ def edit(guide_id):
 def preview():
     """What a script shows beside the text while it is written."""
     form = PreviewForm()
-    return _shown(form.text.data or "") if form.validate_on_submit() else abort(400)
+    if not form.validate_on_submit():
+        abort(400)
+    return render_template("guides/preview.html", words=_shown(form.text.data or ""))
 
 
 @bp.post("/my-guides/<int:guide_id>/submit")
@@ -113,7 +115,7 @@ def remove(guide_id):
 def _form():
     services = [one for category in catalogue.categories() for one in category.services]
     form = GuideForm()
-    form.services.choices = [(one.id, one.name) for one in services]
+    form.services.choices = one_of((one.id, one.name) for one in services)
     return form
 
 
@@ -158,10 +160,10 @@ def _show(guide_id):
 
 
 def _editor(form, guide=None):
-    shown = _shown(form.text.data) if form.text.data and _only_looks() else None
-    page = render_template("guides/edit.html", form=form, guide=guide, rules=articles, shown=shown)
+    words = _shown(form.text.data or "") if _only_looks() else None
+    page = render_template("guides/edit.html", form=form, guide=guide, rules=articles, words=words)
     return page, 200 if _only_looks() else status_of(form)
 
 
 def _shown(text):
-    return render_template("guides/preview.html", words=markdown.html(text[: articles.LONGEST_TEXT]))
+    return markdown.html(text[: articles.LONGEST_TEXT])
