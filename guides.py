@@ -69,7 +69,7 @@ def reader():
 
 
 def reactions_of(guide):
-    return render_template("guides/reactions.html", guide=guide, counts=reactions.of(guide, reader()))
+    return render_template("guides/reactions.html", guide=guide, felt=reactions.of(guide, reader()))
 
 
 def guide_page(guide, form=None):
@@ -81,7 +81,7 @@ def guide_page(guide, form=None):
     return render_template(
         "guides/guide.html",
         guide=guide,
-        counts=reactions.of(guide, reader()),
+        felt=reactions.of(guide, reader()),
         page=None if closed else comments.page(guide, reader(), after),
         moderated=settings.guide_comments == comments.MODERATED,
         form=form,
