@@ -53,7 +53,10 @@ NASTY = {
 }
 # Pages with forms for each role; the braces are filled with what `things` made.
 PAGES = {
-    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/", "/guides", "/unsubscribe/{unsubscribe}"),
+    "anonymous": (
+        *("/login", "/signup", "/signup/professional", "/reset", "/search"),
+        *("/", "/guides", "/unsubscribe/{unsubscribe}"),
+    ),
     "customer": (
         "/profile",
         "/account/messages",

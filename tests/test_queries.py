@@ -24,8 +24,8 @@ from models import (
     User,
     WorkingHours,
 )
-from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_guides import Comment, Guide, GuideTag, GuideWord, Reaction
+from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_live import Message, MessageReport, TalkSide
 from models_money import Checkout, GatewayEvent, LedgerEntry, LedgerLine, Payment, Payout, PayoutBatch
 from tests import client as browser
