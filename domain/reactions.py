@@ -57,7 +57,7 @@ def put(guide: Guide, by: User, kind: str) -> None:
     _check(kind)
     row = {"guide_id": guide.id, "kind": kind, "user_id": by.id}
     insert = _INSERTS[db.engine.dialect.name](Reaction).values(row).on_conflict_do_nothing()
-    if db.session.execute(insert).rowcount:
+    if db.session.execute(insert.returning(Reaction.user_id)).first():
         news.of_guide(guide.id, news.reactions(guide.id))
 
 
