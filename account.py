@@ -315,6 +315,7 @@ PAGES = dict.fromkeys(("slot_held", "hold_lapsed"), "customer_waits.waits")
 PAGES |= dict.fromkeys(("export_ready", "export_failed"), "admin_exports.exports")
 PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
 PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
+PAGES |= dict.fromkeys(letters.OF_GUIDES, "guides_writing.mine")
 # A job that was taken away is not theirs to look into any more.
 GONE = "taken_away"
 MESSAGE = "message"

@@ -110,16 +110,16 @@ def proved_lately(view):
     )(view)
 
 
-def to_login():
-    """Send a stranger to the log-in page, and back here afterwards."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else None
-    address = url_for("security.login", next=back)
+def to_login(back: str | None = None):
+    """Send a stranger to the log-in page, and back here afterwards, or to the page that a form stands on."""
     if request.headers.get("Doorstep-Look"):
         # Nobody asked for it: the page stays as it is, and says that they are logged out.
         return "", 401
     if request.headers.get("HX-Request"):
-        return "", 401, {"HX-Redirect": url_for("security.login")}
-    return redirect(address)
+        return "", 401, {"HX-Redirect": url_for("security.login", next=back)}
+    if request.method == "GET":
+        back = request.full_path.rstrip("?")
+    return redirect(url_for("security.login", next=back))
 
 
 def within_site(target: str | None) -> str | None:

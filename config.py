@@ -24,6 +24,9 @@ GATEWAY_KEYS = (
 )
 # Others are for trying it out.
 GATEWAY_APIS = {"STRIPE_API": "https://api.stripe.com", "RAZORPAY_API": "https://api.razorpay.com"}
+# What readers can feel about a guide; the first three are always there.
+GUIDE_REACTIONS = ("happy", "surprised", "confused", "grateful", "amused", "worried", "relieved", "sad", "angry")
+FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
 # Whom UPI pays: a name at a bank.
 UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
@@ -137,6 +140,8 @@ class Settings:
     map_tiles_url: str
     map_attribution: str
     mask_contacts: bool
+    guide_comments: str
+    guide_reactions: tuple[str, ...]
     reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -228,6 +233,8 @@ def load(environ=None) -> Settings:
         map_tiles_url=_tiles_url(env),
         map_attribution=_attribution(env),
         mask_contacts=_flag(env, "MASK_CONTACTS", False),
+        guide_comments=_one_of(env, "GUIDE_COMMENTS", "moderated", ("open", "moderated", "off")),
+        guide_reactions=_reactions(env),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
@@ -321,6 +328,18 @@ def _several_of(env, name, allowed):
     chosen = tuple(env.get(name, "").replace(",", " ").lower().split()) or allowed
     if set(chosen) - set(allowed):
         raise BadSetting(f"{name} may name only these: {', '.join(allowed)}.")
+    return chosen
+
+
+def _reactions(env):
+    """The reactions in the order in which they were named."""
+    usual = " ".join(GUIDE_REACTIONS[:USUAL_REACTIONS])
+    named = (env.get("GUIDE_REACTIONS") or usual).replace(",", " ").lower().split()
+    chosen, always = tuple(dict.fromkeys(named)), GUIDE_REACTIONS[:FEWEST_REACTIONS]
+    if set(chosen) - set(GUIDE_REACTIONS):
+        raise BadSetting(f"GUIDE_REACTIONS may name only these: {', '.join(GUIDE_REACTIONS)}.")
+    if set(always) - set(chosen):
+        raise BadSetting(f"GUIDE_REACTIONS must name at least these: {', '.join(always)}.")
     return chosen
 
 

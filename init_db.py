@@ -1,4 +1,4 @@
-"""Makes a database ready: migrates it, loads places and services, and on a first run demo people.
+"""Makes a database ready: migrates it, loads places, services and guides, and on a first run demo people.
 
 A second run changes nothing. In production nobody is invented: `flask create-admin` makes the first admin.
 """
@@ -13,9 +13,10 @@ import config
 import demo
 from app import create_app
 from demo import people
-from domain import clock, places
+from domain import articles, clock, guides, places
 from extensions import begin_write, db, settings
 from models import Category, PinCode, Role, Service, User
+from models_guides import Guide
 
 PASSWORD = "doorstep-demo"  # noqa: S105 (it is printed, and refused in production)
 ICONS = {
@@ -55,6 +56,10 @@ def prepare(size: demo.Size = demo.FULL) -> None:
         begin_write()
         load_catalogue()
         db.session.commit()
+    if not _any(Guide.id):
+        begin_write()
+        load_guides()
+        db.session.commit()
     if not settings.production:
         _invite_guests(size)
 
@@ -81,6 +86,24 @@ def load_catalogue() -> None:
                 )
             )
     db.session.flush()
+
+
+def load_guides() -> None:
+    """The articles of data/guides, which from then on are the admins' to change."""
+    services = dict(db.session.execute(select(Service.slug, Service.id)).all())
+    for path in sorted((config.ROOT / "data" / "guides").glob("*.md")):
+        front, text = path.read_text(encoding="utf-8").removeprefix("---\n").split("\n---\n", 1)
+        says = dict(line.split(": ", 1) for line in front.splitlines())
+        named = [slug.strip() for slug in says["services"].split(",")]
+        draft = articles.Draft(
+            title=says["title"],
+            slug=says["slug"],
+            summary=says["summary"],
+            text=text,
+            tags=tuple(says["tags"].split(",")),
+            service_ids=tuple(services[slug] for slug in named if slug in services),
+        )
+        guides.publish_for_site(draft)
 
 
 def _invite_guests(size):

@@ -1,7 +1,7 @@
 """Realtime: who may listen to what, and how news reach a page: as server-sent events, after the commit.
 
-A page hears the news of its own person, those of all admins if they are one, and of the slots that it
-shows. Which these are comes from the log-in and not from the page, so nobody hears another's.
+A page hears the news of its own person, those of all admins if they are one, and of the slots and
+the guide that it shows. Which these are comes from the log-in and not from the page, so nobody hears another's.
 """
 
 import time
@@ -137,9 +137,12 @@ def _after(relay):
 
 
 def _channels():
-    """Who listens, and the channels that they may hear: their own, and of slots what the page shows."""
+    """Who listens, and the channels that they may hear: their own, and of slots and guides what the page shows."""
     wanted = request.args.get("slots", "").split(",")[:MOST_PROFESSIONALS]
     shown = [news.slots(int(one)) for one in wanted if one.isdecimal() and len(one) < MOST_DIGITS]
+    guide = request.args.get("guide", "")
+    if guide.isdecimal() and len(guide) < MOST_DIGITS:
+        shown.append(news.guide(int(guide)))
     if not current_user.is_authenticated:
         return f"address:{request.remote_addr}", shown
     own = news.person(current_user.id)

@@ -232,6 +232,7 @@ def register_routes(app: Flask) -> None:
     import admin_coupons
     import admin_disputes
     import admin_exports
+    import admin_guides
     import admin_money
     import admin_operations
     import admin_payments
@@ -248,6 +249,9 @@ def register_routes(app: Flask) -> None:
     import customer_series
     import customer_waits
     import gateway_hooks
+    import guides
+    import guides_talk
+    import guides_writing
     import live
     import service_professional
     import service_professional_calendars
@@ -273,6 +277,7 @@ def register_routes(app: Flask) -> None:
         admin_coupons,
         admin_disputes,
         admin_exports,
+        admin_guides,
         admin_money,
         admin_operations,
         admin_payments,
@@ -289,6 +294,9 @@ def register_routes(app: Flask) -> None:
         customer_series,
         customer_waits,
         gateway_hooks,
+        guides,
+        guides_talk,
+        guides_writing,
         live,
         service_professional,
         service_professional_calendars,

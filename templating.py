@@ -24,6 +24,7 @@ from domain import (
     commissions,
     conversations,
     favourites,
+    markdown,
     masking,
     notifications,
     proposals,
@@ -59,6 +60,7 @@ def init_app(app: Flask) -> None:
         decimal=decimal,
         initials=initials,
         linked=linked,
+        article=markdown.html,
         percent=percent,
     )
     app.jinja_env.globals.update(
@@ -334,6 +336,7 @@ def _bell() -> notifications.Bell:
 
 # The lists of what admins have to decide, in the order of reports.to_decide().
 TO_DECIDE = ("admin.approvals", "admin_disputes.disputes", "admin_conduct.appeals", "admin_conversations.reported")
+TO_DECIDE += ("admin_guides.guides", "admin_guides.comments")
 
 
 def _nav_counts() -> dict[str, int]:

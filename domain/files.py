@@ -15,12 +15,13 @@ from flask_babel import gettext as _
 from PIL import Image, ImageOps
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
-from sqlalchemy import bindparam, event, or_, select
+from sqlalchemy import Select, bindparam, event, or_, select
 
 from domain import clock
 from domain.errors import Invalid, NotFound
 from extensions import db, settings
 from models import Approval, Booking, FileKind, Professional, StoredFile, User
+from models_guides import GuidePicture
 from models_lifecycle import Dispute, DisputePhoto
 from models_live import Message
 from storage import LocalStorage, is_name, new_name
@@ -127,6 +128,18 @@ def forget(file_id: str | None) -> None:
         _session_list("unwanted").append(file.id)
 
 
+def owned_by(user: User) -> Select:
+    """The names of what somebody uploaded."""
+    return select(StoredFile.id).where(StoredFile.owner_id == user.id)
+
+
+def forget_all_of(user: User) -> None:
+    """Delete what somebody uploaded, but for what is in a guide: that is the site's."""
+    personal = owned_by(user).where(StoredFile.id.not_in(select(GuidePicture.file_id)))
+    for file_id in db.session.scalars(personal).all():
+        forget(file_id)
+
+
 def names_in(beginning: str, before: datetime) -> list[str]:
     """The names of kept files that begin with two letters and were written before a moment."""
     return _storage().names(beginning, before.timestamp())
@@ -146,7 +159,7 @@ def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
     file = db.session.get(StoredFile, file_id) if is_name(file_id) else None
     if file is None or not (user.is_admin or file.owner_id == user.id or _is_shown_to(file, user)):
         raise NotFound(_("There is no such file."))
-    return file, _opened(file)
+    return file, opened(file)
 
 
 def content_of(file: StoredFile) -> bytes | None:
@@ -158,12 +171,20 @@ def content_of(file: StoredFile) -> bytes | None:
         return None
 
 
+def opened(file: StoredFile) -> BinaryIO:
+    """The bytes of a file that somebody may see. Raises NotFound when they are gone."""
+    content = content_of(file)
+    if content is None:
+        raise NotFound(_("This file is no longer there."))
+    return io.BytesIO(content)
+
+
 def public_photo(file_id: str) -> tuple[StoredFile, BinaryIO]:
     """The photo of a professional whom customers can find."""
     file = db.session.scalar(_PUBLIC_PHOTO, {"file": file_id}) if is_name(file_id) else None
     if file is None:
         raise NotFound(_("There is no such photo."))
-    return file, _opened(file)
+    return file, opened(file)
 
 
 def _is_shown_to(file, user):
@@ -173,13 +194,6 @@ def _is_shown_to(file, user):
         FileKind.PICTURE: _SHOWN_PICTURE.where(Message.file_id == file.id, theirs),
     }.get(file.kind)
     return shown is not None and db.session.scalar(select(shown.exists()))
-
-
-def _opened(file):
-    content = content_of(file)
-    if content is None:
-        raise NotFound(_("This file is no longer there."))
-    return io.BytesIO(content)
 
 
 def _storage() -> LocalStorage:

@@ -1,8 +1,8 @@
 """What has changed, for whoever is looking: noted in the transaction, and passed on once it is committed.
 
 A piece of news is the name of what to look at again, such as "booking-57", for a channel: one person,
-all admins, or whoever looks at a professional's slots. It says no more, so nothing is lost with it:
-the rows are the truth, and whoever hears it reads them with their own rights.
+all admins, or whoever looks at a professional's slots or reads a guide. It says no more, so nothing is
+lost with it: the rows are the truth, and whoever hears it reads them with their own rights.
 """
 
 from collections.abc import Iterable
@@ -42,6 +42,24 @@ def typing(booking_id: int) -> str:
     return f"typing-{booking_id}"
 
 
+def guide(guide_id: int) -> str:
+    """The channel of who reads a guide."""
+    return f"guide-{guide_id}"
+
+
+def article(guide_id: int) -> str:
+    """The words of a guide."""
+    return f"article-{guide_id}"
+
+
+def reactions(guide_id: int) -> str:
+    return f"reactions-{guide_id}"
+
+
+def comments(guide_id: int) -> str:
+    return f"comments-{guide_id}"
+
+
 def tell(people: Iterable[int | None], *names: str) -> None:
     """Have people look at these again, if they are looking."""
     _note((person(one), name) for one in people if one for name in names)
@@ -61,6 +79,11 @@ def of_slots(professional_id: int | None) -> None:
     """A slot of a professional was taken or came free."""
     if professional_id:
         _note([(slots(professional_id), slots(professional_id))])
+
+
+def of_guide(guide_id: int, *names: str) -> None:
+    """For everybody who is reading a guide."""
+    _note((guide(guide_id), name) for name in names)
 
 
 def end(user_id: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import CTE, Integer, case, false, func, literal, or_, select, un
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from domain import appeals, clock, disputes, lookups, message_reports, ratings
+from domain import appeals, clock, comments, disputes, guides, lookups, message_reports, ratings
 from domain.errors import Invalid
 from extensions import db
 from models import Approval, Booking, Professional, Review, Service, Status, Tally, User, UTCDateTime
@@ -155,9 +155,10 @@ def last_days(days: int = 7) -> Period:
     return Period(clock.today() - timedelta(days=days - 1), clock.today())
 
 
-def to_decide() -> tuple[int, int, int, int]:
-    """How many professionals, disputes, appeals and reported messages wait for an answer, each up to 1,001."""
-    kinds = disputes, appeals, message_reports
+def to_decide() -> tuple[int, ...]:
+    """How many professionals, disputes, appeals, reported messages, guides and comments wait for an answer, each
+    up to 1,001."""
+    kinds = disputes, appeals, message_reports, guides, comments
     waiting = select(_waiting_number(), *(one.waiting_number() for one in kinds))
     return tuple(db.session.execute(waiting).one())
 

@@ -29,6 +29,12 @@ SHOWN = {
     " expires_at",
     "favourites": "customer_id professional_id created_at",
     "gateway_events": "id method event kind checkout_id fault at",
+    "guide_comments": "id guide_id author_id text state created_at reported_by_id reason decided_at",
+    "guide_pictures": "file_id guide_id",
+    "guide_reactions": "guide_id kind user_id",
+    "guide_services": "guide_id service_id position",
+    "guide_tags": "guide_id tag",
+    "guides": "id slug author_id state language title summary text reason created_at edited_at publish_at published_at",
     "job_runs": "id job period status cursor count runs tries seconds error started_at finished_at retry_at",
     "leases": "name holder beats taken_at beaten_at",
     "message_reports": "id message_id by_id created_at decided_at decided_by_id",
@@ -81,6 +87,7 @@ WITHHELD = {
     "bookings": "code_salt",
     "checkouts": "key url",
     "exports": "key file_name",
+    "guide_comments": "mark report",
     "idempotency_keys": "user_id key fingerprint booking_id created_at",
     "message_reports": "reason",
     "messages": "mark text",
@@ -95,4 +102,4 @@ WITHHELD = {
     "webhooks": "secret",
 }
 # Copies of other columns, for searching.
-DERIVED = {"later_names": "user_id key", "users": "name_key"}
+DERIVED = {"guide_words": "word guide_id", "later_names": "user_id key", "users": "name_key"}

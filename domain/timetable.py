@@ -22,6 +22,7 @@ from domain import (
     clock,
     deliveries,
     exports,
+    guides,
     job_runs,
     pauses,
     proposals,
@@ -166,6 +167,12 @@ TIMETABLE = (
         _lapse,
         _l("End what was not taken up"),
         _l("Proposals of another time lapse, and held slots go to the next in line."),
+    ),
+    Job(
+        "publish_guides",
+        Minutely(),
+        guides.publish_due,
+        *(_l("Publish guides"), _l("A guide that is scheduled is published when its time has come.")),
     ),
     Job(
         "day_before",

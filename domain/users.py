@@ -20,6 +20,7 @@ from domain import (
     conversations,
     favourites,
     files,
+    guides,
     listings,
     news,
     outside_calendars,
@@ -41,7 +42,6 @@ from models import (
     Professional,
     Role,
     Status,
-    StoredFile,
     User,
     Wait,
 )
@@ -288,8 +288,8 @@ def _erase_traces(user, former_name):
     _erase_disputes(user)
     # Before the photos in it.
     conversations.forget(user)
-    for file_id in db.session.scalars(select(StoredFile.id).where(StoredFile.owner_id == user.id)).all():
-        files.forget(file_id)
+    guides.forget(user)
+    files.forget_all_of(user)
     now = clock.now()
     db.session.execute(
         update(Address)
@@ -318,8 +318,7 @@ def _erase_traces(user, former_name):
 
 def _erase_disputes(user):
     """What somebody said and showed in a dispute; how it ended stays."""
-    owned = select(StoredFile.id).where(StoredFile.owner_id == user.id)
-    db.session.execute(delete(DisputePhoto).where(DisputePhoto.file_id.in_(owned)))
+    db.session.execute(delete(DisputePhoto).where(DisputePhoto.file_id.in_(files.owned_by(user))))
     side, said = (Booking.professional_id, "answer") if user.is_professional else (Booking.customer_id, "words")
     theirs = select(Booking.id).where(side == user.id)
     db.session.execute(

@@ -16,9 +16,11 @@ from flask_security import hash_password
 from config import ROOT
 from domain import (
     api_keys,
+    articles,
     availability,
     billing,
     clock,
+    guides,
     ledger,
     listings,
     payout_accounts,
@@ -57,6 +59,7 @@ from models import (
     Wait,
     WorkingHours,
 )
+from models_guides import Guide, GuideState
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute, Refund, RefundState
 from models_money import Checkout, CheckoutStatus, Payment, PaymentStatus, Payout, PayoutWay
@@ -120,6 +123,16 @@ def offer(person: User, one: Service, own_price: int | None = None) -> Offering:
     listings.refresh(person.id)
     db.session.commit()
     return offering
+
+
+def guide(author: User | None = None, *, publish=True, **values) -> Guide:
+    """A guide, read by everybody unless it is to be a draft of its author's; without one it is the site's."""
+    words = {"title": "How to mend a tap", "summary": "With a washer and ten minutes.", "text": "## Begin\n\nClose it."}
+    draft = articles.Draft(**{**words, "tags": ("plumbing",), "service_ids": (service().id,), **values})
+    one = guides.write(author, draft) if author else guides.publish_for_site(draft)
+    if author and publish:
+        one.state, one.published_at = GuideState.PUBLISHED, clock.now()
+    return _saved(one)
 
 
 def address(person: User, *, pincode=CITY_PIN, line="12, 3rd Cross", label="Home") -> Address:

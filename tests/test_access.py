@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import clock, conversations, coupons, documents, extras, feeds, files, message_reports, outbox
+from domain import clock, comments, conversations, coupons, documents, extras, feeds, files, message_reports, outbox
 from extensions import db
 from models import FileKind, Notification, OutboxMessage, Status, TimeOff
+from models_guides import CommentState
 from models_integrations import OutsideCalendar
 from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
 from tests import factories
@@ -26,6 +27,16 @@ TABLE = {
         GET /admin/appeals/<int:appeal_id>
         POST /admin/appeals/<int:appeal_id>/grant
         POST /admin/appeals/<int:appeal_id>/refuse
+        GET /admin/guides
+        POST /admin/guides/<int:guide_id>/approve
+        GET /admin/guides/<int:guide_id>/send-back
+        POST /admin/guides/<int:guide_id>/send-back
+        GET /admin/guides/<int:guide_id>/unpublish
+        POST /admin/guides/<int:guide_id>/unpublish
+        GET /admin/comments
+        POST /admin/comments/<int:comment_id>/show
+        GET /admin/comments/<int:comment_id>/hide
+        POST /admin/comments/<int:comment_id>/hide
         GET /admin/coupons
         GET /admin/coupons/<int:coupon_id>
         POST /admin/coupons/<int:coupon_id>/off
@@ -149,6 +160,10 @@ TABLE = {
     "in in in in in in in in": """
         GET /
         GET /about
+        GET /guides
+        GET /guides/<guide_slug>
+        GET /guides/feed.xml
+        GET /guides/tags/<tag>
         GET /api/docs
         GET /api/openapi.json
         GET /healthz
@@ -170,6 +185,10 @@ TABLE = {
         GET /static/<path:filename>
     """,
     "login login in in in in in in": """
+        POST /guides/<guide_slug>/reactions/<kind>
+        POST /guides/<guide_slug>/comments
+        GET /guides/<guide_slug>/comments/<int:comment_id>/report
+        POST /guides/<guide_slug>/comments/<int:comment_id>/report
         GET /documents
         GET /account/keys
         GET /account/keys/new
@@ -194,6 +213,28 @@ TABLE = {
         POST /two-factor/<token>
         GET /verify
         POST /verify
+    """,
+    "login login 403 403 403 in 404 404": """
+        POST /guides/<guide_slug>/comments/<int:comment_id>/remove
+    """,
+    "login login 403 in away 403 in in": """
+        GET /my-guides
+        GET /my-guides/new
+    """,
+    "login login 403 in 403 403 in in": """
+        POST /my-guides/new
+        POST /my-guides/preview
+    """,
+    "login login 403 404 away 403 in in": """
+        GET /my-guides/<int:guide_id>
+        GET /my-guides/<int:guide_id>/edit
+    """,
+    "login login 403 404 403 403 in 404": """
+        POST /my-guides/<int:guide_id>/remove
+    """,
+    "login login 403 404 403 403 in in": """
+        POST /my-guides/<int:guide_id>/edit
+        POST /my-guides/<int:guide_id>/submit
     """,
     "login login in in in in in 403": """
         GET /account/calendar
@@ -241,6 +282,7 @@ TABLE = {
         POST /bookings/<int:booking_id>/review
     """,
     "login login 403 404 403 403 in 403": """
+        POST /my-guides/<int:guide_id>/take-back
         POST /professional/jobs/<int:booking_id>/accept
         POST /professional/jobs/<int:booking_id>/answer
         POST /professional/jobs/<int:booking_id>/cancel
@@ -300,6 +342,7 @@ TABLE = {
         GET /bootstrap/static/<path:filename>
         GET /calendar/<token>.ics
         GET /photos/<file_id>
+        GET /guides/pictures/<file_id>
         GET /unsubscribe/<token>
         POST /unsubscribe/<token>
         POST /webhooks/<gateway>
@@ -351,6 +394,7 @@ TABLE = {
     """,
     "away away away away away away away away": """
         GET /professionals/<int:professional_id>/slots
+        GET /guides/<guide_slug>/reactions
         GET /home
         GET /reset/<token>
     """,
@@ -454,6 +498,9 @@ def make_things(cast):
     complaint = message_reports.report(said, pro, "Too loud.")
     documents.receipt(paid)
     item = extras.add_item(pro, "Filter", 12_000)
+    draft, read = factories.guide(pro, publish=False), factories.guide(slug="a-guide")
+    remark = comments.write(read, customer, "Thank you")
+    remark.state = CommentState.SHOWN
     coupon = coupons.create(cast["admin"], code="WELCOME", amount=5_000)
     resume = files.store(files.Checked(FileKind.RESUME, "application/pdf", b"%PDF-1.4"), pro)
     db.session.commit()
@@ -468,6 +515,11 @@ def make_things(cast):
     db.session.commit()
     return {
         "appeal_id": appeal.id,
+        "guide_id": draft.id,
+        "guide_slug": read.slug,
+        "kind": "happy",
+        "tag": "plumbing",
+        "comment_id": remark.id,
         "document_id": booking.documents[0].id,
         "item_id": item.id,
         "coupon_id": coupon.id,

@@ -23,6 +23,7 @@ LAYERS = (
         "api",
         "live",
         "gateway_hooks",
+        "guides",
         "mail",
         "jobs",
     ),
@@ -46,11 +47,14 @@ LAYERS = (
 SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
+    ("models_guides", "models"),
+    ("guides_talk", "guides"),
     ("models_live", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
     ("forms_lifecycle", "forms"),
     ("forms_bills", "forms"),
+    ("forms_guides", "forms"),
     ("forms_integrations", "forms"),
     ("forms_live", "forms"),
     ("forms_money", "forms"),
@@ -62,7 +66,7 @@ LINES = {"forms.py": 600, "models.py": 1000}
 MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
-PUBLIC_BLUEPRINTS = {"public", "security", "auth", "api_docs", "live", "gateway_hooks"}
+PUBLIC_BLUEPRINTS = {"public", "security", "auth", "api_docs", "live", "gateway_hooks", "guides"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 # A call of the API says itself to which roles it answers; these answer to anybody.
 PUBLIC_CALLS = {
@@ -86,6 +90,7 @@ GATED_BLUEPRINTS = {
     "admin_coupons",
     "admin_disputes",
     "admin_exports",
+    "admin_guides",
     "admin_money",
     "admin_operations",
     "admin_payments",
@@ -101,6 +106,8 @@ GATED_BLUEPRINTS = {
     "customer_reports",
     "customer_series",
     "customer_waits",
+    "guides_talk",
+    "guides_writing",
     "professional",
     "professional_calendars",
     "professional_changes",

@@ -11,11 +11,13 @@ import pytest
 from domain import (
     channels,
     clock,
+    comments,
     conversations,
     coupons,
     disputes,
     extras,
     feeds,
+    guides,
     message_reports,
     no_shows,
     outbox,
@@ -25,6 +27,7 @@ from domain import (
 )
 from extensions import db
 from models import BookingOffer, Delivery, OutboxMessage, Status, TimeOff
+from models_guides import CommentState
 from models_lifecycle import Appeal, SickDay
 from tests import factories
 
@@ -50,10 +53,15 @@ NASTY = {
 }
 # Pages with forms for each role; the braces are filled with what `things` made.
 PAGES = {
-    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/", "/unsubscribe/{unsubscribe}"),
+    "anonymous": (
+        *("/login", "/signup", "/signup/professional", "/reset", "/search"),
+        *("/", "/guides", "/unsubscribe/{unsubscribe}"),
+    ),
     "customer": (
         "/profile",
         "/account/messages",
+        "/guides/a-guide",
+        "/guides/a-guide/comments/{remark}/report",
         "/account/keys",
         "/account/keys/new",
         "/account/calendar",
@@ -116,6 +124,9 @@ PAGES = {
         "/professional/jobs/{claimed}",
         "/professional/jobs/{claimed}/payments/{claim}/refuse",
         "/professional/scorecard/appeal",
+        "/my-guides/new",
+        "/my-guides/{guide}",
+        "/my-guides/{guide}/edit",
         "/professional/jobs/{working}",
         "/professional/jobs/{working}/extras",
         "/professional/rate-card",
@@ -153,6 +164,12 @@ PAGES = {
         "/service-list/categories/{category}",
         "/admin/exports",
         "/admin/coupons/new",
+        "/my-guides/{guide}",
+        "/my-guides/{sent}",
+        "/admin/guides/{sent}/send-back",
+        "/admin/guides/{read}/unpublish",
+        "/admin/comments?show=decided",
+        "/admin/comments/{remark}/hide",
         "/admin/coupons/{coupon}",
         "/admin/disputes",
         "/admin/reported-messages/{report}",
@@ -258,11 +275,21 @@ def things(customer, professional, other_professional, unapproved_professional, 
     said, answered = (
         conversations.send(made["completed"], by, "Thank you") for by in (professional, customer)
     )
+    guide = factories.guide(professional, publish=False)
+    sent = factories.guide(professional, publish=False)
+    guides.submit(sent, professional)
+    read = factories.guide(slug="a-guide")
+    remark = comments.write(read, other_customer, "Thank you")
+    remark.state = CommentState.SHOWN
     payout = factories.payout(professional, factories.admin())
     factories.paid_job(other_customer, professional)
     db.session.commit()
     return {
         "said": said.id,
+        "guide": guide.id,
+        "sent": sent.id,
+        "read": read.id,
+        "remark": remark.id,
         "report": message_reports.report(answered, professional, "Too loud").id,
         "batch": payout.batch_id,
         "payout": payout.id,

@@ -17,6 +17,7 @@ from tests import factories
 UNSUBSCRIBE = "https://example.com/unsubscribe/made-up"
 REVIEWABLE = ("completed", "closed", "auto_closed", "paid", "reviewed", "replied")
 TO_PROFESSIONAL = ("requested", "offered", "given", "taken_away", "code_renewed", "closed", "reviewed", "approved")
+TO_PROFESSIONAL += ("guide_approved", "guide_sent_back", "guide_unpublished")
 TO_PROFESSIONAL += ("payment_claimed", "payment_denied", "paid_online")
 TO_PROFESSIONAL += ("paid_out", "payout_failed", "payout_account")
 TO_PROFESSIONAL += ("series_requested", "not_approved", "requests_waiting", "tomorrow", "earnings_statement")
@@ -39,7 +40,7 @@ def write(app, customer, professional, admin):
         known |= {"new_time": factories.at(15, days=2).isoformat(), "until": factories.at(18).isoformat()}
         if kind == "slot_held":
             known["wait_id"] = held().id
-        known |= {"count": 4, "hours": 48, "former": "Esha Nair", "extra": "Filter", "amount": 49_900}
+        known |= {"count": 4, "hours": 48, "former": "Esha Nair", "extra": "Filter", "amount": 49_900, "title": "Taps"}
         known |= {"account": "•••• 7890", "numbers": [["rating", 2.4, 7, 3.0]], "reference": "412345678901", **data}
         if kind in ("day_before", "hours_before"):
             known["time"] = booking.starts_at.isoformat()

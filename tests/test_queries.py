@@ -24,6 +24,7 @@ from models import (
     User,
     WorkingHours,
 )
+from models_guides import Comment, Guide, GuideTag, GuideWord, Reaction
 from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_live import Message, MessageReport, TalkSide
 from models_money import Checkout, GatewayEvent, LedgerEntry, LedgerLine, Payment, Payout, PayoutBatch
@@ -38,6 +39,7 @@ READERS = {
     "admin": ["admin"],
     "account": ["customer", "pro", "admin"],
     "conversations": ["customer", "pro"],
+    "guides": [None, "customer", "pro", "admin"],
 }
 # Pages that need a state of log-in or a mailed link of their own.
 SKIPPED = ("static", "bootstrap.static", "security.", "auth.")
@@ -138,6 +140,7 @@ def grow(size, cast, ids):
     put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
     put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
     _talk(count, first, cast, ids["booking_id"], now)
+    _write_guides(count, people, cast, now)
     db.session.commit()
     db.session.expire_all()
 
@@ -163,6 +166,25 @@ def _talk(count, first, cast, booking_id, now):
     wrong = {"reason": "Rude", "created_at": now}
     reported = range(last + 1, last + 100)
     put(insert(MessageReport), [{"message_id": n, "by_id": (pro, customer)[n % 2], **wrong} for n in reported])
+
+
+def _write_guides(count, people, cast, now):
+    """Many guides that all have the same words and tag, many of them the professional's, and one that everybody
+    likes and talks about."""
+    put = db.session.execute
+    first = db.session.scalar(select(func.max(Guide.id))) + 1
+    written = range(first, first + count // 10)
+    words = {"title": "Tap", "summary": "Tap", "text": "Tap", "language": "en", "reason": "", "created_at": now}
+    words |= {"edited_at": now, "published_at": now, "author_id": cast["pro"].id}
+    states = ["published", "published", "published", "waiting"]
+    put(insert(Guide), [{"id": n, "slug": f"crowd-{n}", "state": states[n % 4], **words} for n in written])
+    put(insert(GuideWord), [{"guide_id": n, "word": "tap"} for n in written])
+    put(insert(GuideTag), [{"guide_id": n, "tag": "plumbing"} for n in written])
+    liked = db.session.scalar(select(Guide.id).where(Guide.slug == "a-guide"))
+    put(insert(Reaction), [{"guide_id": liked, "kind": "happy", "user_id": n} for n in people])
+    said = {"guide_id": liked, "text": "Hello", "report": "", "reason": "", "created_at": now}
+    states = ["shown", "waiting", "reported", "hidden"]
+    put(insert(Comment), [{"author_id": n, "mark": f"crowd{n}", "state": states[n % 4], **said} for n in people])
 
 
 def _person(number, role, now):
@@ -234,6 +256,10 @@ def _pages(app, ids):
     for state in ("failed", "kept", "sent", "dropped"):
         yield "admin", f"/admin/outbox?state={state}"
     yield "admin", "/admin/appeals?show=answered"
+    yield "admin", "/admin/comments?show=decided"
+    yield "admin", "/admin/guides?state=waiting"
+    yield None, "/guides?q=tap"
+    yield None, "/guides/tags/plumbing"
     yield "admin", "/admin/payments?method=upi&status=claimed&from=2026-11-01&reference=000000000123"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"

@@ -18,13 +18,14 @@ STARTS = {
 # and not only as one list has it.
 ALIKE, DIFFERENT, FROM_ONE_PAGE = 1, 9, 3
 OF_BOOKINGS = re.compile(r"/(bookings|professional/jobs|admin/bookings)/#")
-DOWNLOADS = re.compile(r"/(files|photos|static|evidence)/|/(pdf|csv)(\?|$)|\.json$")
+DOWNLOADS = re.compile(r"/(files|photos|static|evidence)/|/(pdf|csv)(\?|$)|\.(json|xml)$")
 MOST_PAGES = 120
 # Whose links lead to the pages of a blueprint.
 PAGES_OF = {
     "anonymous": (
         "api_docs",
         "auth",
+        "guides",
         "public",
     ),
     "customer": (
@@ -46,6 +47,7 @@ PAGES_OF = {
 }
 # Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
 NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}
+NO_PAGES |= {"guides.feed", "guides.picture", "guides.reaction_bar"}
 NO_PAGES |= {"api_docs.openapi", "public.feed", "customer_reports.paper", "professional_reports.paper"}
 NO_PAGES |= {"professional_reports.earnings_on_paper"}
 # A review can be changed for two days; the town has none so young.
@@ -109,5 +111,5 @@ def links(visitor):
 def kind(path):
     """What pages of one template have in common: the path without numbers and names, and what is asked."""
     parts = urlsplit(path)
-    shape = re.sub(r"\d+", "#", re.sub(r"^(/services|/admin/jobs)/.*", r"\1/*", parts.path))
+    shape = re.sub(r"\d+", "#", re.sub(r"^(/services|/admin/jobs|/guides/tags|/guides)/.*", r"\1/*", parts.path))
     return "?".join([shape, *sorted(parse_qs(parts.query))])

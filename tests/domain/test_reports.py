@@ -145,7 +145,7 @@ def test_the_overview_knows_what_waits(customer, professional, unapproved_profes
     found = reports.overview()
     assert (found.to_approve, found.expiring, found.overdue, found.locked) == (1, 1, 0, 1)
     assert found.oldest_application == clock.now()
-    assert reports.to_decide() == (1, 0, 0, 0)
+    assert reports.to_decide() == (1, 0, 0, 0, 0, 0)
     frozen.shift(timedelta(hours=3))
     found = reports.overview()
     assert (found.expiring, found.overdue) == (0, 1)
@@ -164,4 +164,4 @@ def test_counts_stop_at_a_thousand(app, monkeypatch):
     monkeypatch.setattr(reports, "MOST_COUNTED", 2)
     for _time in range(5):
         factories.professional(approved=False)
-    assert reports.to_decide() == (3, 0, 0, 0)
+    assert reports.to_decide() == (3, 0, 0, 0, 0, 0)
