@@ -1,0 +1,95 @@
+"""The admin's reports beside those of requests and revenue: cancellations, customers, what was booked most, where,
+and what was searched for in vain; and all of them as files."""
+
+from flask import Blueprint, Response, render_template, request
+from flask_babel import gettext as _
+
+import forms
+from auth import restrict_to
+from domain import analytics, causes, dot_map, report_tables, reports, search_misses
+from domain.errors import NotFound
+from models import Role
+
+bp = Blueprint("admin_analytics", __name__)
+restrict_to(bp, Role.ADMIN)
+
+# Beside the map; the file has all places.
+LISTED = 25
+
+
+@bp.get("/admin/reports/cancellations")
+def cancellations():
+    return _page(
+        "cancellations",
+        lambda asked: {"found": analytics.cancellations(asked), "labels": causes.LABELS, "not_said": causes.NOT_SAID},
+    )
+
+
+@bp.get("/admin/reports/customers")
+def customers():
+    return _page(
+        "customers", lambda asked: {"returning": analytics.returning(asked), "cohorts": analytics.cohorts(asked)}
+    )
+
+
+@bp.get("/admin/reports/most-booked")
+def most_booked():
+    return _page(
+        "most_booked",
+        lambda asked: {
+            "services": analytics.top_services(asked),
+            "professionals": analytics.top_professionals(asked),
+        },
+    )
+
+
+@bp.get("/admin/reports/places", endpoint="places")
+def where():
+    def drawn(asked):
+        spots = analytics.spots(asked)
+        return {"spots": spots[:LISTED], "map": dot_map.draw(spots), "whole": sum(one.requests.now for one in spots)}
+
+    return _page("places", drawn)
+
+
+@bp.get("/admin/reports/searches")
+def searches():
+    return _page(
+        "searches",
+        lambda asked: {
+            "totals": search_misses.totals(asked),
+            "missed": search_misses.top(asked),
+            "kinds": {search_misses.UNKNOWN: _("No such service"), search_misses.NOBODY: _("Nobody there")},
+            "least": search_misses.SHOWN_FROM,
+        },
+    )
+
+
+@bp.get("/admin/reports/tables/<table_name>")
+def table(table_name):
+    """A file that the browser saves, and nothing on the way keeps."""
+    if table_name not in report_tables.TABLES:
+        raise NotFound(_("There is no such table."))
+    asked = reports.period(*_days(forms.PeriodForm(request.args)))
+    headers = {
+        "Content-Disposition": f"attachment; filename={table_name}-{asked.first}-{asked.last}.csv",
+        "Cache-Control": "private, no-store",
+    }
+    text = report_tables.TABLES[table_name](asked)
+    return Response(text, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _days(form):
+    """The days that were asked for, or the usual ones where they cannot be read."""
+    return (form.first.data, form.last.data) if form.validate() else (None, None)
+
+
+def _page(name, find):
+    """The page of a report: its days, and for them what `find` finds."""
+    form = forms.PeriodForm(request.args)
+    template = f"admin/report_{name}.html"
+    if form.validate():
+        with forms.refusals(form):
+            asked = reports.period(form.first.data, form.last.data)
+            return render_template(template, form=form, period=asked, **find(asked))
+    return render_template(template, form=form, period=None), 422
