@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 import forms
 from auth import restrict_to
 from domain import analytics, causes, dot_map, report_tables, reports, search_misses
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 from models import Role
 
 bp = Blueprint("admin_analytics", __name__)
@@ -20,7 +20,7 @@ LISTED = 25
 @bp.get("/admin/reports/cancellations")
 def cancellations():
     return _page(
-        "cancellations",
+        "admin/report_cancellations.html",
         lambda asked: {"found": analytics.cancellations(asked), "labels": causes.LABELS, "not_said": causes.NOT_SAID},
     )
 
@@ -28,14 +28,15 @@ def cancellations():
 @bp.get("/admin/reports/customers")
 def customers():
     return _page(
-        "customers", lambda asked: {"returning": analytics.returning(asked), "cohorts": analytics.cohorts(asked)}
+        "admin/report_customers.html",
+        lambda asked: {"returning": analytics.returning(asked), "cohorts": analytics.cohorts(asked)},
     )
 
 
 @bp.get("/admin/reports/most-booked")
 def most_booked():
     return _page(
-        "most_booked",
+        "admin/report_most_booked.html",
         lambda asked: {
             "services": analytics.top_services(asked),
             "professionals": analytics.top_professionals(asked),
@@ -49,13 +50,13 @@ def where():
         spots = analytics.spots(asked)
         return {"spots": spots[:LISTED], "map": dot_map.draw(spots), "whole": sum(one.requests.now for one in spots)}
 
-    return _page("places", drawn)
+    return _page("admin/report_places.html", drawn)
 
 
 @bp.get("/admin/reports/searches")
 def searches():
     return _page(
-        "searches",
+        "admin/report_searches.html",
         lambda asked: {
             "totals": search_misses.totals(asked),
             "missed": search_misses.top(asked),
@@ -70,7 +71,10 @@ def table(table_name):
     """A file that the browser saves, and nothing on the way keeps."""
     if table_name not in report_tables.TABLES:
         raise NotFound(_("There is no such table."))
-    asked = reports.period(*_days(forms.PeriodForm(request.args)))
+    form = forms.PeriodForm(request.args)
+    if not form.validate():
+        raise Invalid(_("Choose the days of the table on the page of its report."))
+    asked = reports.period(form.first.data, form.last.data)
     headers = {
         "Content-Disposition": f"attachment; filename={table_name}-{asked.first}-{asked.last}.csv",
         "Cache-Control": "private, no-store",
@@ -79,15 +83,9 @@ def table(table_name):
     return Response(text, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _days(form):
-    """The days that were asked for, or the usual ones where they cannot be read."""
-    return (form.first.data, form.last.data) if form.validate() else (None, None)
-
-
-def _page(name, find):
+def _page(template, find):
     """The page of a report: its days, and for them what `find` finds."""
     form = forms.PeriodForm(request.args)
-    template = f"admin/report_{name}.html"
     if form.validate():
         with forms.refusals(form):
             asked = reports.period(form.first.data, form.last.data)

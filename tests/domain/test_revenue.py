@@ -101,3 +101,53 @@ def test_a_range_is_four_queries(done, count_queries):
     with count_queries() as seen:
         revenue.of(asked)
     assert seen.count == 4
+
+
+# -- Sums of days that are over ---------------------------------------------------------------
+
+
+def sum_up(day):
+    """What the job does on a date, step by step; answers how many days each step had."""
+    steps, cursor = [], 0
+    while cursor is not None:
+        count, cursor = revenue.sum_days(day.isoformat(), cursor)
+        steps.append(count)
+    return steps
+
+
+def test_sums_say_what_the_ledger_says(done, frozen):
+    done(service=factories.service("Kettle repair", base_price=20_000))
+    frozen.shift(timedelta(days=40))
+    done(service=factories.service("Roof repair", base_price=90_000), starts_at=factories.at(15), pincode="400001")
+    frozen.shift(timedelta(days=1))
+    done(starts_at=factories.at(15))
+    ranges = [reports.last_days(days) for days in (1, 2, 30, 90)]
+    before = [revenue.of(asked) for asked in ranges]
+    assert sum_up(clock.today()) == [31, 10]
+    assert [revenue.of(asked) for asked in ranges] == before
+    assert before[-1].total != Parts()
+    assert before[0].before == before[1].bars[0][1] != Parts()
+
+
+def test_a_day_is_summed_up_once_and_only_when_it_is_over(done, frozen):
+    job = done()
+    assert sum_up(clock.today()) == [0]
+    frozen.shift(timedelta(days=1))
+    assert sum_up(clock.today()) == [1]
+    assert sum_up(clock.today()) == [0]
+    assert sum_up(TODAY) == [0]
+    assert revenue.of(reports.last_days(2)).total == parts_of(job)
+
+
+def test_without_bills_there_is_nothing_to_sum_up(app):
+    assert sum_up(TODAY) == [0]
+
+
+def test_what_comes_after_the_sums_is_read_from_the_ledger(done, customer, professional, admin, frozen):
+    job = done()
+    frozen.shift(timedelta(days=1))
+    sum_up(clock.today())
+    disputes.begin(job, customer, "The tap drips again.")
+    disputes.answer(job, professional, "It was dry when I left.")
+    disputes.refund(job, admin, "It does", 10_000)
+    assert revenue.of(reports.last_days(2)).total.billed == job.total
