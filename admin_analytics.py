@@ -1,13 +1,14 @@
 """The admin's reports beside those of requests and revenue: cancellations, customers, what was booked most, where,
 and what was searched for in vain; and all of them as files."""
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 from flask_babel import gettext as _
 
 import forms
 from auth import restrict_to
 from domain import analytics, causes, dot_map, report_tables, reports, search_misses
 from domain.errors import Invalid, NotFound
+from extensions import settings
 from models import Role
 
 bp = Blueprint("admin_analytics", __name__)
@@ -46,9 +47,18 @@ def most_booked():
 
 @bp.get("/admin/reports/places", endpoint="places")
 def where():
+    if settings.map_tiles_url:
+        g.needs = {"map"}
+
     def drawn(asked):
         spots = analytics.spots(asked)
-        return {"spots": spots[:LISTED], "map": dot_map.draw(spots), "whole": sum(one.requests.now for one in spots)}
+        return {
+            "spots": spots[:LISTED],
+            "map": dot_map.draw(spots),
+            "whole": sum(one.requests.now for one in spots),
+            "tiles": settings.map_tiles_url,
+            "attribution": settings.map_attribution,
+        }
 
     return _page("admin/report_places.html", drawn)
 

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from playwright.sync_api import expect
 
 from domain import bookings, clock
 from extensions import db
@@ -11,6 +12,7 @@ from models import Status
 from models_analytics import SearchMiss
 from tests import factories
 from tests.browser.test_payments import come
+from tests.browser.test_position import tiles as tiles
 from tests.browser.visitor import WAYS
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.timeout(300)]
@@ -69,3 +71,16 @@ def test_the_reports_can_be_read_by_night(new_site, visit):
     admin = come(visit, new_site(busy), "gita", width=1280, scheme="dark", axe=True)
     for page in ("customers", "places", "cancellations"):
         admin.open(f"/admin/reports/{page}")
+
+
+def test_where_there_is_a_server_of_maps_the_dots_are_on_its_pictures(new_site, visit, tiles):
+    address, asked = tiles
+    site = new_site(busy, MAP_TILES_URL=f"{address}/{{z}}/{{x}}/{{y}}.png", MAP_ATTRIBUTION="© Our own hand")
+    admin = come(visit, site, "gita", width=1280, axe=True, asks=[address])
+    admin.open("/admin/reports/places")
+    expect(admin.page.locator(".map .leaflet-tile-loaded").first).to_be_visible(timeout=20_000)
+    assert admin.page.locator(".map .map-dot").count() == 2
+    assert admin.page.locator(".dot-map").is_hidden()
+    admin.look()
+    assert "© Our own hand" in admin.text()
+    assert {(referer, cookie) for _path, referer, cookie in asked} == {(None, None)}
