@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from domain import bookings, clock
 from extensions import db
@@ -79,7 +79,11 @@ def test_where_there_is_a_server_of_maps_the_dots_are_on_its_pictures(new_site, 
     admin = come(visit, site, "gita", width=1280, axe=True, asks=[address])
     admin.open("/admin/reports/places")
     expect(admin.page.locator(".map .leaflet-tile-loaded").first).to_be_visible(timeout=20_000)
-    assert admin.page.locator(".map .map-dot").count() == 2
+    frame, dots = admin.page.locator(".map").bounding_box(), admin.page.locator(".map .map-dot").all()
+    assert len(dots) == 2
+    for dot in map(Locator.bounding_box, dots):
+        assert frame["x"] < dot["x"] < frame["x"] + frame["width"]
+        assert frame["y"] < dot["y"] < frame["y"] + frame["height"]
     assert admin.page.locator(".dot-map").is_hidden()
     admin.look()
     assert "© Our own hand" in admin.text()
