@@ -88,6 +88,6 @@ def test_money_reaches_a_professional(new_site, visit, width, javascript):
     admin.press("Ledger")
     admin.press("Payouts on their way")
     admin.open("/admin/bookings/2/ledger")
-    assert "Held by stripe" in admin.text()
+    assert "Held by Stripe" in admin.text()
     admin.open("/service-list/categories/1")
     admin.open("/admin/audit")
