@@ -172,8 +172,10 @@ def booking(booking_id):
 def cancel(booking_id):
     booking = bookings.get(booking_id, current_user)
     g.page_now = lambda: _booking_page(booking_id)
+    form = forms.CancelBookingForm()
     return _ask_reason(
-        lambda reason: bookings.cancel(booking, by=current_user, reason=reason),
+        lambda reason: bookings.cancel(booking, current_user, reason, form.cause.data),
+        form=form,
         back=url_for("admin.booking", booking_id=booking_id),
         title=_("Cancel %(reference)s", reference=booking.reference),
         consequence=_("Both sides read the reason. The customer pays nothing and the time is free again."),
@@ -286,9 +288,9 @@ def show_review(review_id):
     return redirect(url_for("admin.reviews", review=review_id))
 
 
-def _ask_reason(act, *, back, done, after=None, **words):
+def _ask_reason(act, *, back, done, after=None, form=None, **words):
     """The page on which an admin says why, and the act when they have."""
-    form = forms.ReasonForm()
+    form = form or forms.ReasonForm()
     if form.validate_on_submit():
         with forms.refusals(form):
             act(form.reason.data or "")

@@ -25,13 +25,7 @@ restrict_to(bp, Role.ADMIN)
 def show_revenue():
     form = forms.PeriodForm(request.args)
     if asked := _period(form):
-        return _revenue_page(
-            form,
-            asked,
-            bars=revenue.by_bar(asked),
-            services=revenue.by_service(asked),
-            cities=revenue.by_city(asked),
-        )
+        return _revenue_page(form, asked, revenue=revenue.of(asked))
     return _revenue_page(form), 422
 
 

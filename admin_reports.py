@@ -29,11 +29,9 @@ def summary():
                 "admin/summary.html",
                 form=form,
                 period=asked,
-                requests=reports.requests_by_day(asked),
-                median=reports.time_to_accept(asked),
+                requests=reports.requests_beside(asked),
+                waits=reports.time_to_accept_beside(asked),
                 stars=reports.stars(asked),
-                services=reports.top_services(asked),
-                professionals=reports.top_professionals(asked),
             )
     return render_template("admin/summary.html", form=form, period=None), 422
 

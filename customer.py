@@ -273,7 +273,7 @@ def cancel(booking_id):
     form = CancelForm()
     if form.validate_on_submit():
         with refusals(form):
-            bookings.cancel(booking, current_user, form.reason.data or "")
+            bookings.cancel(booking, current_user, form.reason.data or "", form.cause.data)
             db.session.commit()
             flash(_("Cancelled."), "success")
             return _to(booking_id)
@@ -364,7 +364,7 @@ def _steps(booking):
     """The timeline: what happened, and what is still to come."""
     events = [event for event in booking.events if event.verb in PASSED]
     titles = templating.proposal_steps(booking) | _cascade_steps(booking)
-    reasons = [templating.as_shown(event.reason, booking, event.actor_id) for event in events]
+    reasons = [templating.as_shown(templating.said(event), booking, event.actor_id) for event in events]
     steps = [
         _step(titles.get(event.id, PASSED[event.verb]), event.at, event.verb, reason)
         for event, reason in zip(events, reasons, strict=True)

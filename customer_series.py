@@ -76,7 +76,7 @@ def cancel_from(booking_id):
     form = CancelForm()
     if form.validate_on_submit():
         with refusals(form):
-            number = series.cancel_from(booking, current_user, form.reason.data or "")
+            number = series.cancel_from(booking, current_user, form.reason.data or "", form.cause.data)
             db.session.commit()
             flash(ngettext("%(num)s visit is cancelled.", "%(num)s visits are cancelled.", number), "success")
             return redirect(url_for("customer_series.show", series_id=booking.series_id), 303)

@@ -32,7 +32,7 @@ from wtforms import (
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from domain import audit, clock, errors, passwords, payments, professionals, schedules
+from domain import audit, causes, clock, errors, passwords, payments, professionals, schedules
 from domain.transitions import LABELS
 from extensions import end_refused, settings
 from fields import IdField, IdsField, MomentField, MoneyField, PercentField, WholeNumberField, row_id
@@ -296,7 +296,14 @@ class EditForm(PlaceForm):
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
 
 
+def cause_field(role: Role) -> SelectField:
+    """Why somebody calls a booking off, from the list of their role."""
+    choices = [SelectChoice(code, label) for code, label in [("", _l("Rather not say")), *causes.choices(role)]]
+    return SelectField(_l("Why?"), [Optional()], choices=choices)
+
+
 class CancelForm(Form):
+    cause = cause_field(Role.CUSTOMER)
     reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
 
 
@@ -354,6 +361,7 @@ class DeclineForm(Form):
 
 
 class CancelJobForm(Form):
+    cause = cause_field(Role.PROFESSIONAL)
     reason = TextAreaField(_l("Reason"), filters=[tidy])
 
 
@@ -529,6 +537,10 @@ class AuditForm(Asked):
 
 class ReasonForm(Form):
     reason = TextAreaField(_l("Reason"), [Length(max=500)], filters=[tidy])
+
+
+class CancelBookingForm(ReasonForm):
+    cause = cause_field(Role.ADMIN)
 
 
 class ReassignForm(ReasonForm):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 import ics
 import templating
+import visits
 from domain import (
     availability,
     catalogue,
@@ -21,6 +22,7 @@ from domain import (
     professionals,
     reviews,
     search,
+    search_misses,
     users,
 )
 from extensions import begin_write, csrf, db, limiter, settings
@@ -62,6 +64,8 @@ def find():
     asked = search.read(request.args)
     marks = templating.marks()
     results = search.find(asked, marks.apart)
+    if (missed := search_misses.miss(asked, results)) is not None:
+        visits.note_later(missed)
     page = render_template(
         "public/search.html",
         asked=asked,
@@ -226,6 +230,7 @@ def register_routes(app: Flask) -> None:
     import account_documents
     import account_keys
     import admin
+    import admin_analytics
     import admin_catalogue
     import admin_conduct
     import admin_conversations
@@ -271,6 +276,7 @@ def register_routes(app: Flask) -> None:
         account_documents,
         account_keys,
         admin,
+        admin_analytics,
         admin_catalogue,
         admin_conduct,
         admin_conversations,

@@ -147,7 +147,7 @@ def cancel(booking_id):
     form = CancelJobForm()
     if form.validate_on_submit():
         with refusals(form):
-            bookings.cancel(booking, by=current_user, reason=form.reason.data or "")
+            bookings.cancel(booking, current_user, form.reason.data or "", form.cause.data)
             db.session.commit()
             flash(_("You cancelled the job. The customer pays nothing and has been told."), "success")
             return _to_job(booking_id)

@@ -20,6 +20,7 @@ from werkzeug.local import LocalProxy
 from config import ROOT
 from domain import (
     audit,
+    causes,
     clock,
     commissions,
     conversations,
@@ -69,6 +70,8 @@ def init_app(app: Flask) -> None:
         notification_text=notification_text,
         act_name=act_name,
         as_shown=as_shown,
+        said=said,
+        report_presets=reports.presets,
         open_proposal=transitions.open_proposal,
         proposed_until_the_end=transitions.proposed_until_the_end,
         moves_left=proposals.moves_left,
@@ -272,6 +275,11 @@ def _proposal_step(event, proposal):
         "withdraw": (gettext("You took back %(time)s"), gettext("%(name)s took back %(time)s")),
     }[event.verb]
     return (mine if event.actor_id == current_user.id else others) % {"time": time, "name": event.actor.name}
+
+
+def said(event) -> str:
+    """Why somebody did something, as they said it: the reason they chose from the list, and their own words."""
+    return ": ".join(filter(None, (event.cause and str(causes.LABELS[event.cause]), event.reason)))
 
 
 def as_shown(text: str, booking, writer_id: int | None) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy import Engine, Update, or_, update
+from sqlalchemy import Engine, Insert, Update, or_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain import clock
@@ -19,7 +19,7 @@ def init_app(app: Flask) -> None:
     app.after_request(note)
 
 
-def note_later(statement: Update) -> None:
+def note_later(statement: Update | Insert) -> None:
     """Have a statement executed once the answer to this request has been sent."""
     g.setdefault("to_note", []).append(statement)
 

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 from api import schemas
 from api.bookings import FullBooking, changed, load, party, shown, whole
 from api.calls import Calls, caller
-from domain import amendments, bookings, lookups, requests, reviews, users
+from domain import amendments, bookings, causes, lookups, requests, reviews, users
 from domain.api_keys import Scope
 from models import Role, Status
 
@@ -52,6 +52,14 @@ class MaybeReason(schemas.Strict):
     """An admin has to give a reason."""
 
     reason = schemas.Text(bookings.MAX_REASON, load_default="")
+
+
+class Cancellation(MaybeReason):
+    """`cause` says in a word why; each role has its own, and `reason` is for everything else."""
+
+    cause = fields.String(
+        load_default=None, validate=validate.OneOf(list(causes.LABELS)), metadata={"example": "plans_changed"}
+    )
 
 
 class StartCode(schemas.Strict):
@@ -226,8 +234,8 @@ def close(booking_id):
     return changed(booking_id)
 
 
-@_verb("cancel", *Role, takes=MaybeReason)
+@_verb("cancel", *Role, takes=Cancellation)
 def cancel(sent, booking_id):
     """Cancel a booking."""
-    bookings.cancel(load(booking_id), caller(), sent["reason"])
+    bookings.cancel(load(booking_id), caller(), sent["reason"], sent["cause"])
     return changed(booking_id)

@@ -12,6 +12,7 @@ from domain import (
     availability,
     billing,
     cascades,
+    causes,
     clock,
     commissions,
     extras,
@@ -251,14 +252,16 @@ def close(booking: Booking, by: User) -> None:
 # -- Several parties --------------------------------------------------------------------------
 
 
-def cancel(booking: Booking, by: User, reason: str = "") -> None:
-    """End it without work. What it would have cost is reversed; a late customer owes the late fee."""
+def cancel(booking: Booking, by: User, reason: str = "", cause: str | None = None) -> None:
+    """End it without work. What it would have cost is reversed; a late customer owes the late fee. `cause` is
+    one of their role's (see domain.causes), and `reason` their own words."""
     rule = rule_for("cancel", booking, by)
+    cause = causes.checked(cause, by.role)
     reason = _required(reason) if rule.by is Party.ADMIN else _short(reason)
     fee = cancellation_terms(booking).fee if rule.by is Party.CUSTOMER else 0
     asked = [] if booking.professional_id else offers.open_to(booking)
     others = [*_people(booking), *asked]
-    move(booking, rule, by, reason, where=(Booking.paid == booking.paid,))
+    move(booking, rule, by, reason, cause=cause, where=(Booking.paid == booking.paid,))
     if asked:
         offers.settle(booking, by)
     if rule.by is Party.PROFESSIONAL and cascades.follow(booking):

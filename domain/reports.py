@@ -1,27 +1,34 @@
-"""What an admin reads about the site: this week, what waits, and the summary of a range of days.
+"""What an admin reads about the site: this week, what waits, and what was requested in a range of days,
+beside the range before it.
 
-Everything is counted by the database, in a number of statements that does not depend on the data.
+Everything is counted by the database, in a number of statements that does not depend on the data. What is
+counted of many bookings is in one index (see models.Booking), so their rows are not read for it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 
 from flask_babel import gettext as _
-from sqlalchemy import CTE, Integer, case, false, func, literal, or_, select, union_all
+from sqlalchemy import CTE, Integer, case, false, func, literal, select, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from domain import appeals, clock, comments, disputes, guides, lookups, message_reports, ratings
 from domain.errors import Invalid
+from domain.transitions import UNANSWERED
 from extensions import db
-from models import Approval, Booking, Professional, Review, Service, Status, Tally, User, UTCDateTime
+from models import Approval, Booking, Professional, Review, Status, Tally, User, UTCDateTime
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
 # A longer range is drawn by the week: so many bars can't be told apart.
 MOST_DAY_BARS = 62
 MOST_COUNTED = 1000
-TOP = 10
+_OVERDUE = -1
+# The edges of a chart of waiting times, in minutes.
+WAIT_CLASSES = (5, 15, 60, 240)
 # A chart tells five colours apart; the states that mean the same to an admin share one.
 GROUPS = (
     ("done", (Status.COMPLETED, Status.CLOSED)),
@@ -75,8 +82,21 @@ class Period:
         """How many days one bar of a chart stands for."""
         return 1 if self.days <= MOST_DAY_BARS else 7
 
+    @property
+    def before(self) -> "Period":
+        """What it is compared with: as many days before it, and before whole months as many months."""
+        last = self.first - timedelta(days=1)
+        if self.first.day == 1 and (self.last + timedelta(days=1)).day == 1:
+            months = 12 * (self.last.year - self.first.year) + self.last.month - self.first.month + 1
+            return Period(month_before(self.first, months), last)
+        return Period(self.first - timedelta(days=self.days), last)
+
     def bars(self) -> list[date]:
         return [self.first + timedelta(days=n) for n in range(0, self.days, self.bar_days)]
+
+    def both(self) -> CTE:
+        """This range and the one before it as rows of a query: number 1 and number 0."""
+        return spans([self.before.first, self.first], self.ends)
 
 
 def period(first: date | None = None, last: date | None = None) -> Period:
@@ -90,6 +110,26 @@ def period(first: date | None = None, last: date | None = None) -> Period:
     if (last - first).days >= MOST_DAYS:
         raise Invalid(_("Choose at most one year."), "first")
     return Period(first, last)
+
+
+def presets() -> dict[str, Period]:
+    """The ranges that are asked for most."""
+    today = clock.today()
+    month = today.replace(day=1)
+    return {
+        "week": last_days(),
+        "month": last_days(USUAL_DAYS),
+        "quarter": last_days(90),
+        "this_month": Period(month, today),
+        "last_month": Period(month_before(month), month - timedelta(days=1)),
+        "year": last_days(365),
+    }
+
+
+def month_before(month: date, months: int = 1) -> date:
+    """The first day of the month so many months before another."""
+    number = month.year * 12 + month.month - 1 - months
+    return date(number // 12, number % 12 + 1, 1)
 
 
 # -- The overview -----------------------------------------------------------------------------
@@ -163,38 +203,92 @@ def to_decide() -> tuple[int, ...]:
     return tuple(db.session.execute(waiting).one())
 
 
-# -- The summary ------------------------------------------------------------------------------
+# -- What was requested -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Requests:
-    """What was requested in a range: for each bar and for each state, how many."""
+    """What was requested in a range: for each bar and for each state, how many. `called_off` is what was
+    accepted and then cancelled, or missed by somebody."""
 
     bars: list[tuple[date, list[int]]]
     by_status: dict[Status, int]
+    accepted: int
+    called_off: int
 
     @property
     def total(self) -> int:
         return sum(self.by_status.values())
 
+    @property
+    def answerable(self) -> int:
+        """What was accepted, declined or left unanswered; not what still waits, or was cancelled before."""
+        return self.accepted + self.by_status[Status.REJECTED] + self.by_status[Status.EXPIRED]
+
+    @property
+    def acceptance(self) -> float | None:
+        return self.accepted / self.answerable if self.answerable else None
+
+    @property
+    def done(self) -> int:
+        return sum(self.by_status[status] for status in (Status.COMPLETED, Status.CLOSED, Status.DISPUTED))
+
+    @property
+    def completion(self) -> float | None:
+        """How much of what was accepted and is over came to work that was done."""
+        over = self.done + self.called_off
+        return self.done / over if over else None
+
 
 def requests_by_day(asked: Period) -> Requests:
     """Bookings by the day on which they were requested and by the state they are in now."""
     bars = asked.bars()
-    days = spans(bars, asked.ends)
-    status = _status_now().label("status")
-    counted = db.session.execute(
-        select(days.c.bar, status, func.count())
-        .join_from(days, Booking, (Booking.created_at >= days.c.starts) & (Booking.created_at < days.c.ends))
-        .group_by(days.c.bar, status)
+    return _requests(bars, _counted(spans(bars, asked.ends)))
+
+
+def requests_beside(asked: Period) -> tuple[Requests, Requests]:
+    """Those of a range, and those of the one before it as a single bar."""
+    bars = asked.bars()
+    counted = _counted(spans([asked.before.first, *bars], asked.ends))
+    before = [row for row in counted if not row[0]]
+    return _requests(bars, [(bar - 1, *rest) for bar, *rest in counted if bar]), _requests([asked.before.first], before)
+
+
+def _counted(days):
+    """(bar, status, whether it was accepted, number). An overdue request counts as expired, even when no job
+    has moved it yet: these few are counted again by themselves, so that the others are in one index."""
+    within = (Booking.created_at >= days.c.starts) & (Booking.created_at < days.c.ends)
+    accepted = case((Booking.accepted_at.is_not(None), 1), else_=0)
+    all_of_them = (
+        select(days.c.bar, Booking.status, accepted.label("accepted"), func.count())
+        .join_from(days, Booking, within)
+        .group_by(days.c.bar, Booking.status, accepted)
     )
+    overdue = (
+        select(days.c.bar, literal(Status.EXPIRED, Booking.status.type), literal(_OVERDUE), func.count())
+        .join_from(days, Booking, within)
+        .where(UNANSWERED, Booking.respond_by <= clock.now())
+        .group_by(days.c.bar)
+    )
+    counted = []
+    for bar, status, mark, number in db.session.execute(union_all(all_of_them, overdue)):
+        counted.append((bar, status, mark == 1, number))
+        if mark == _OVERDUE:
+            counted.append((bar, Status.PENDING, False, -number))
+    return counted
+
+
+def _requests(bars, counted):
     columns = [[0] * len(GROUPS) for _bar in bars]
     by_status = dict.fromkeys(Status, 0)
     group_of = {status: place for place, (_name, members) in enumerate(GROUPS) for status in members}
-    for bar, value, number in counted:
-        columns[bar][group_of[Status(value)]] += number
-        by_status[Status(value)] += number
-    return Requests(list(zip(bars, columns, strict=True)), by_status)
+    accepted = called_off = 0
+    for bar, status, was_accepted, number in counted:
+        columns[bar][group_of[status]] += number
+        by_status[status] += number
+        accepted += number * was_accepted
+        called_off += number * was_accepted * (status in (Status.CANCELLED, Status.NO_SHOW))
+    return Requests(list(zip(bars, columns, strict=True)), by_status, accepted, called_off)
 
 
 def spans(bars: list[date], ends: datetime) -> CTE:
@@ -213,30 +307,61 @@ def spans(bars: list[date], ends: datetime) -> CTE:
 
 
 @dataclass(frozen=True)
-class Median:
-    """The middle of how long it took to accept, in seconds, and from how many it was taken."""
+class Waits:
+    """How long it took to accept, as (whole minutes, how many), the quickest first."""
 
-    seconds: int | None
-    number: int
+    minutes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def number(self) -> int:
+        return sum(number for _minutes, number in self.minutes)
+
+    @property
+    def median(self) -> int | None:
+        """The middle, in seconds; of two middles half-way between them."""
+        if not self.number:
+            return None
+        return 30 * (self._at((self.number + 1) // 2) + self._at((self.number + 2) // 2))
+
+    @property
+    def ninetieth(self) -> int | None:
+        """So many seconds or less nine of ten took."""
+        return 60 * self._at(-(-9 * self.number // 10)) if self.number else None
+
+    def classes(self) -> list[int]:
+        """How many took up to each of WAIT_CLASSES, and how many longer."""
+        found = [0] * (len(WAIT_CLASSES) + 1)
+        for minutes, number in self.minutes:
+            found[bisect_right(WAIT_CLASSES, minutes)] += number
+        return found
+
+    def _at(self, place):
+        upto = accumulate(number for _minutes, number in self.minutes)
+        return next(wait for (wait, _number), last in zip(self.minutes, upto, strict=True) if last >= place)
 
 
-def time_to_accept(asked: Period) -> Median:
+def time_to_accept(asked: Period) -> Waits:
     """Of the requests of a range that somebody accepted."""
-    waited = (
-        select(seconds_between(Booking.created_at, Booking.accepted_at).label("waited"))
-        .where(*_requested_in(asked), Booking.accepted_at.is_not(None))
-        .subquery()
-    )
-    placed = select(
-        waited.c.waited,
-        func.row_number().over(order_by=waited.c.waited).label("place"),
-        func.count().over().label("number"),
-    ).subquery()
-    middle = or_(placed.c.place == (placed.c.number + 1) // 2, placed.c.place == (placed.c.number + 2) // 2)
-    seconds, number = db.session.execute(
-        select(func.avg(placed.c.waited), func.max(placed.c.number)).where(middle)
-    ).one()
-    return Median(None if seconds is None else round(seconds), number or 0)
+    return _waits(spans([asked.first], asked.ends), 1)[0]
+
+
+def time_to_accept_beside(asked: Period) -> tuple[Waits, Waits]:
+    """That of a range, and of the one before it."""
+    before, now = _waits(asked.both(), 2)
+    return now, before
+
+
+def _waits(days, bars):
+    """By the minute: that is as exact as it is shown, and few rows of many bookings."""
+    minutes = (seconds_between(Booking.created_at, Booking.accepted_at) // 60).label("minutes")
+    rows = db.session.execute(
+        select(days.c.bar, minutes, func.count())
+        .join_from(days, Booking, (Booking.created_at >= days.c.starts) & (Booking.created_at < days.c.ends))
+        .where(Booking.accepted_at.is_not(None))
+        .group_by(days.c.bar, minutes)
+        .order_by(days.c.bar, minutes)
+    ).all()
+    return [Waits(tuple((wait, n) for one, wait, n in rows if one == bar)) for bar in range(bars)]
 
 
 @dataclass(frozen=True)
@@ -267,49 +392,7 @@ def stars(asked: Period) -> Stars:
     return Stars(tuple(found.get(value, 0) for value in range(1, 6)))
 
 
-def top_services(asked: Period) -> list:
-    """The services that were requested most: id, name, number, done."""
-    number = func.count().label("number")
-    return db.session.execute(
-        select(Service.id, Service.name, number, _done().label("done"))
-        .join(Booking, Booking.service_id == Service.id)
-        .where(*_requested_in(asked))
-        .group_by(Service.id, Service.name)
-        .order_by(number.desc(), Service.id)
-        .limit(TOP)
-    ).all()
-
-
-def top_professionals(asked: Period) -> list:
-    """Who did most of what was requested: id, name, number, done, rating_sum, rating_count."""
-    done = _done().label("done")
-    people = (Professional.id, User.name, Professional.rating_sum, Professional.rating_count)
-    return db.session.execute(
-        select(*people, func.count().label("number"), done)
-        .join(Booking, Booking.professional_id == Professional.id)
-        .join(User, User.id == Professional.id)
-        .where(*_requested_in(asked))
-        .group_by(*people)
-        .order_by(done.desc(), func.count().desc(), Professional.id)
-        .limit(TOP)
-    ).all()
-
-
 # -- Small print ------------------------------------------------------------------------------
-
-
-def _requested_in(asked):
-    return (Booking.created_at >= asked.starts, Booking.created_at < asked.ends)
-
-
-def _status_now():
-    """An overdue request counts as expired, even when no job has moved it yet."""
-    overdue = (Booking.status == Status.PENDING) & (Booking.respond_by <= clock.now())
-    return case((overdue, Status.EXPIRED.value), else_=Booking.status)
-
-
-def _done():
-    return _status_is(Status.COMPLETED, Status.CLOSED)
 
 
 def _status_is(*statuses):

@@ -128,13 +128,13 @@ def reject(series: Series, by: User, reason: str) -> int:
     return _each(series, by, "reject", lambda booking: bookings.reject(booking, by, reason))
 
 
-def cancel_from(booking: Booking, by: User, reason: str = "") -> int:
+def cancel_from(booking: Booking, by: User, reason: str = "", cause: str | None = None) -> int:
     """Cancel a visit and all later ones of its series that can be cancelled; answer how many."""
     later = cancellable_from(booking, by)
     if not later:
         raise Conflict(_("That is no longer possible for any of these visits."))
     for one in later:
-        bookings.cancel(one, by, reason)
+        bookings.cancel(one, by, reason, cause)
     return len(later)
 
 

@@ -6,7 +6,7 @@ SHOWN = {
     "appeals": "id professional_id words created_at granted answer answered_by_id answered_at",
     "audit_entries": "id actor_id action subject_type subject_id detail address at",
     "blocked_pairs": "id customer_id professional_id by_id created_at",
-    "booking_events": "id booking_id verb from_status to_status actor_id at reason",
+    "booking_events": "id booking_id verb from_status to_status actor_id at reason cause",
     "booking_lines": "id booking_id kind label amount tax",
     "booking_offers": "booking_id professional_id position status created_at answered_at",
     "booking_services": "booking_id service_id position price duration_minutes",
@@ -60,8 +60,10 @@ SHOWN = {
     "rate_items": "id professional_id label price",
     "refunds": "id booking_id payment_id amount reason holder state reference tries due_at error recorded_by_id"
     " recorded_at done_at",
+    "revenue_days": "day kind name billed professionals site tax",
     "reviews": "id booking_id customer_id professional_id rating comment reply replied_at created_at edited_at"
     " hidden_at hidden_reason",
+    "search_misses": "day kind words district number",
     "series": "id customer_id professional_id service_id every created_at",
     "services": "id category_id name slug description base_price duration_minutes retired_at created_at",
     "sick_days": "professional_id day marked_by_id marked_at",

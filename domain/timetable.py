@@ -28,6 +28,8 @@ from domain import (
     proposals,
     purges,
     reminders,
+    revenue,
+    search_misses,
     tracking,
     waits,
 )
@@ -230,6 +232,8 @@ TIMETABLE = (
         _l("Look at the scorecards"),
         _l("A professional below a limit is warned, and paused a week later if nothing is better."),
     ),
+    Job("sum_revenue", Daily(AT_NIGHT), revenue.sum_days, _l("Sum up the revenue"),
+        _l("What bills brought is summed up by day, so that the report of a year is read quickly.")),
     Job(
         "purge_claims",
         Daily(AT_NIGHT),
@@ -286,6 +290,8 @@ TIMETABLE = (
         _l("Forget answers of the API"),
         _l("What calls with a one-time key were answered is forgotten after a day."),
     ),
+    Job("purge_search_misses", Daily(AT_NIGHT), search_misses.forget_old, _l("Forget old searches"),
+        _l("The words that were searched for in vain are forgotten after about two years.")),
     Job(
         "purge_job_runs",
         Daily(AT_NIGHT),

@@ -150,7 +150,9 @@ def rule_for(verb: str, booking: Booking, user: User | None) -> Rule:
     raise _too_late(booking.status)
 
 
-def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, where=(), **values) -> None:
+def move(
+    booking: Booking, rule: Rule, by: User | None, reason: str = "", *, cause: str | None = None, where=(), **values
+) -> None:
     """Compare and set: the booking must still be as it was when the rule was checked.
 
     Writes the event and gives the claims back when the booking no longer blocks. Raises
@@ -173,7 +175,7 @@ def move(booking: Booking, rule: Rule, by: User | None, reason: str = "", *, whe
     db.session.refresh(booking)
     if not moved.rowcount:
         raise _too_late(booking.status)
-    add_event(booking, rule.verb, by, reason, source)
+    add_event(booking, rule.verb, by, reason, source, cause)
     if former != booking.professional_id:
         news.of_booking(booking.id, former)
     if rule.verb in ENDS_PROPOSALS or booking.status not in CHANGEABLE:
@@ -270,7 +272,9 @@ def offer_of(booking: Booking, user: User) -> OfferStatus | None:
     return next((offer.status for offer in booking.offers if offer.professional_id == user.id), None)
 
 
-def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", source: Status | None = None) -> None:
+def add_event(
+    booking: Booking, verb: str, by: User | None, reason="", source: Status | None = None, cause: str | None = None
+) -> None:
     """Write down what happened, and tell webhooks; without `source` the state did not change."""
     event_id = db.session.scalar(
         _ADD_EVENT,
@@ -282,6 +286,7 @@ def add_event(booking: Booking, verb: str, by: User | None, reason: str = "", so
             "actor_id": by.id if by else None,
             "at": clock.now(),
             "reason": reason,
+            "cause": cause,
         },
     )
     webhooks.tell(booking.id, verb, event_id)

@@ -83,6 +83,12 @@ TABLE = {
         POST /admin/payouts/new
         GET /admin/professionals/<int:professional_id>/commission
         POST /admin/professionals/<int:professional_id>/commission
+        GET /admin/reports/cancellations
+        GET /admin/reports/customers
+        GET /admin/reports/most-booked
+        GET /admin/reports/places
+        GET /admin/reports/searches
+        GET /admin/reports/tables/<table_name>
         GET /admin/revenue
         GET /admin/revenue/csv
         GET /admin/jobs
@@ -556,6 +562,7 @@ def make_things(cast):
         "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
         "account": "platform",
+        "table_name": "requests",
         **_payout(pro, cast["admin"]),
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",

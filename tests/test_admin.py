@@ -542,9 +542,10 @@ def test_one_box_finds_people_bookings_and_services(browser, customer, professio
 def test_the_summary_counts_what_was_asked_for(browser, frozen, customer, professional, review):
     factories.booking(customer, professional, accepted_at=clock.now() + timedelta(minutes=6), status=Status.ACCEPTED)
     page = browser.get("/admin/summary?from=2026-11-23&to=2026-11-23").text
-    for words in ("2.00", "from 1 review", "Dev Menon", "in 1 day", "50 % of them"):
+    for words in ("2.00", "from 1 review", "in 1 day", "of 1 that was accepted and is over", "beside 22 Nov 2026"):
         assert words in page
     assert "No requests in these days" in browser.get("/admin/summary?from=2026-11-01&to=2026-11-02").text
+    assert "Dev Menon" in browser.get("/admin/reports/most-booked?from=2026-11-23&to=2026-11-23").text
 
 
 @pytest.mark.parametrize(

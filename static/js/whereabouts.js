@@ -1,31 +1,16 @@
 // The customer's page while somebody is on the way: what was seen grows old without news, and where there is a
 // map, it shows what the words beside it say.
 
+import { leaflet } from "./leaflet.js";
+
 const SECONDS_TO_GROW_OLD = 30;
 const CLOSEST = 15;
 
 let map;
 let marker;
-let loading;
 
 const part = () => document.getElementById("whereabouts");
 const point = (text) => text.split(",").map(Number);
-
-function load(element) {
-  return new Promise((loaded, failed) => {
-    element.onload = loaded;
-    element.onerror = failed;
-    document.head.append(element);
-  });
-}
-
-function leaflet({ script, style }) {
-  loading ??= Promise.all([
-    load(Object.assign(document.createElement("link"), { rel: "stylesheet", href: style })),
-    load(Object.assign(document.createElement("script"), { src: script })),
-  ]);
-  return loading;
-}
 
 function pin(kind) {
   return { icon: L.divIcon({ className: `map-pin map-pin-${kind}`, iconSize: [20, 20] }), interactive: false, keyboard: false };

@@ -430,6 +430,14 @@ def test_each_side_may_cancel_and_an_admin_says_why(api, customer, professional,
     refused(api(professional).put(at(soon, "cancel"), {"reason": "Me too"}), 409)
 
 
+def test_a_cause_is_one_of_the_callers_role(api, customer, refused, soon):
+    for cause in ("nonsense", "ill"):
+        refused(api(customer).put(at(soon, "cancel"), {"cause": cause}), 422, "cause")
+    assert api(customer).put(at(soon, "cancel"), {"cause": "price"}).json["status"] == "cancelled"
+    db.session.expire_all()
+    assert [event.cause for event in soon.events if event.verb == "cancel"] == ["price"]
+
+
 def test_a_body_where_none_belongs_is_refused(api, professional, refused, pending):
     refused(api(professional).put(at(pending, "accept"), {"status": "closed"}), 422, "status")
     assert api(professional).put(at(pending, "accept"), {}).status_code == 200

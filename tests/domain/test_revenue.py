@@ -41,7 +41,7 @@ def test_a_bill_is_parted_on_the_day_on_which_it_was_due(done, frozen):
     frozen.shift(timedelta(days=1))
     second = done(starts_at=factories.at(15))
     asked = reports.period(TODAY - timedelta(1), clock.today())
-    assert revenue.by_bar(asked) == [
+    assert revenue.of(asked).bars == [
         (TODAY - timedelta(1), Parts()),
         (TODAY, parts_of(first)),
         (TODAY + timedelta(1), parts_of(second)),
@@ -55,9 +55,9 @@ def test_services_and_cities_add_up_to_the_same_and_to_the_ledger(done):
     ]
     asked = reports.period()
     whole = added(*map(parts_of, jobs))
-    assert [name for _id, name, _parts in revenue.by_service(asked)] == ["Roof repair", "Kettle repair"]
-    assert [city for city, _parts in revenue.by_city(asked)] == ["Mumbai", "Bengaluru Urban"]
-    for rows in (revenue.by_bar(asked), revenue.by_service(asked), revenue.by_city(asked)):
+    assert [name for _id, name, _parts in revenue.of(asked).services] == ["Roof repair", "Kettle repair"]
+    assert [city for city, _parts in revenue.of(asked).cities] == ["Mumbai", "Bengaluru Urban"]
+    for rows in (revenue.of(asked).bars, revenue.of(asked).services, revenue.of(asked).cities):
         assert added(*(row[-1] for row in rows)) == whole
     assert (whole.site, whole.tax) == (-ledger.balance(ledger.PLATFORM), -ledger.balance(ledger.TAX))
 
@@ -68,14 +68,14 @@ def test_what_is_taken_back_counts_on_its_own_day(done, customer, professional, 
     disputes.begin(job, customer, "The tap drips again.")
     disputes.answer(job, professional, "It was dry when I left.")
     disputes.refund(job, admin, "It does", 10_000)
-    [(_day, back)] = revenue.by_bar(reports.period(clock.today(), clock.today()))
+    [(_day, back)] = revenue.of(reports.period(clock.today(), clock.today())).bars
     assert back == Parts(billed=-10_000, professionals=-9_000, site=-1_000, tax=0)
 
 
 def test_a_long_range_is_drawn_by_the_week_and_written_by_the_day(done):
     done()
     asked = reports.period(TODAY - timedelta(300), TODAY)
-    assert len(revenue.by_bar(asked)) == 43
+    assert len(revenue.of(asked).bars) == 43
     [row] = csv.DictReader(io.StringIO(revenue.table(asked)))
     assert row["day"] == "2026-11-23"
     assert row["city"] == "Bengaluru Urban"
@@ -90,16 +90,64 @@ def test_no_cell_of_the_table_runs(done):
 
 def test_nothing_brings_nothing(app):
     asked = reports.period()
-    assert {parts for _day, parts in revenue.by_bar(asked)} == {Parts()}
-    assert revenue.by_service(asked) == revenue.by_city(asked) == []
+    assert {parts for _day, parts in revenue.of(asked).bars} == {Parts()}
+    assert revenue.of(asked).services == revenue.of(asked).cities == []
     assert revenue.table(asked).count("\n") == 1
 
 
-def test_each_view_is_one_query(done, count_queries):
+def test_a_range_is_four_queries(done, count_queries):
     done()
     asked = reports.period()
     with count_queries() as seen:
-        revenue.by_bar(asked)
-        revenue.by_service(asked)
-        revenue.by_city(asked)
-    assert seen.count == 3
+        revenue.of(asked)
+    assert seen.count == 4
+
+
+# -- Sums of days that are over ---------------------------------------------------------------
+
+
+def sum_up(day):
+    """What the job does on a date, step by step; answers how many days each step had."""
+    steps, cursor = [], 0
+    while cursor is not None:
+        count, cursor = revenue.sum_days(day.isoformat(), cursor)
+        steps.append(count)
+    return steps
+
+
+def test_sums_say_what_the_ledger_says(done, frozen):
+    done(service=factories.service("Kettle repair", base_price=20_000))
+    frozen.shift(timedelta(days=40))
+    done(service=factories.service("Roof repair", base_price=90_000), starts_at=factories.at(15), pincode="400001")
+    frozen.shift(timedelta(days=1))
+    done(starts_at=factories.at(15))
+    ranges = [reports.last_days(days) for days in (1, 2, 30, 90)]
+    before = [revenue.of(asked) for asked in ranges]
+    assert sum_up(clock.today()) == [31, 10]
+    assert [revenue.of(asked) for asked in ranges] == before
+    assert before[-1].total != Parts()
+    assert before[0].before == before[1].bars[0][1] != Parts()
+
+
+def test_a_day_is_summed_up_once_and_only_when_it_is_over(done, frozen):
+    job = done()
+    assert sum_up(clock.today()) == [0]
+    frozen.shift(timedelta(days=1))
+    assert sum_up(clock.today()) == [1]
+    assert sum_up(clock.today()) == [0]
+    assert sum_up(TODAY) == [0]
+    assert revenue.of(reports.last_days(2)).total == parts_of(job)
+
+
+def test_without_bills_there_is_nothing_to_sum_up(app):
+    assert sum_up(TODAY) == [0]
+
+
+def test_what_comes_after_the_sums_is_read_from_the_ledger(done, customer, professional, admin, frozen):
+    job = done()
+    frozen.shift(timedelta(days=1))
+    sum_up(clock.today())
+    disputes.begin(job, customer, "The tap drips again.")
+    disputes.answer(job, professional, "It was dry when I left.")
+    disputes.refund(job, admin, "It does", 10_000)
+    assert revenue.of(reports.last_days(2)).total.billed == job.total
