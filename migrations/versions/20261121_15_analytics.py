@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_15"
-down_revision = "20261121_10"
+down_revision = "20261121_11"
 branch_labels = None
 depends_on = None
 
