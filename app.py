@@ -83,6 +83,7 @@ WRITING_BLUEPRINTS = frozenset(
         "customer_people",
         "customer_proposals",
         "customer_series",
+        "customer_tastes",
         "customer_waits",
         "professional",
         "professional_calendars",

@@ -23,6 +23,7 @@ from domain import (
     deliveries,
     exports,
     job_runs,
+    learning,
     pauses,
     proposals,
     purges,
@@ -278,6 +279,10 @@ TIMETABLE = (
         api_results.forget_old,
         _l("Forget answers of the API"),
         _l("What calls with a one-time key were answered is forgotten after a day."),
+    ),
+    Job(
+        "suggestions", Daily(AT_NIGHT), learning.learn, _l("Work out suggestions"),
+        _l("What is booked together, where and when is learnt from what closed, for what customers are shown next."),
     ),
     Job(
         "purge_job_runs",
