@@ -13,7 +13,7 @@ bp = Blueprint("customer_tastes", __name__)
 restrict_to(bp, Role.CUSTOMER)
 
 # More than the other pages have room for.
-SERVICES, PEOPLE = 12, 6
+SERVICES, PEOPLE = 10, 6
 
 
 @bp.get("/suggestions")

@@ -45,8 +45,8 @@ MOST_LOOKED_AT = 30
 SEASONS_LOOKED_AT = 8
 # By how much a service must be booked more in this season than in others for it to be the reason.
 SEASONAL = 1.25
-# What was done so lately is not suggested because others book it.
-LATELY = timedelta(days=30)
+# What was done so lately is only suggested again by its rhythm.
+LATELY = timedelta(days=14)
 UNDER_WAY = (Status.PENDING, Status.ACCEPTED, Status.EN_ROUTE, Status.IN_PROGRESS)
 DONE = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED)
 DAYS_OF_A_WEEK, DAYS_OF_A_MONTH, LONGEST_IN_WEEKS = 7, 30.4, 25
@@ -108,10 +108,10 @@ def suggestions(
         values |= {**places.area(place.lat, place.lon, NEAR_KM), "pincode": place.pincode}
     rows = db.session.connection().execute(_statement(place is not None), values).all()
     own = [row for row in rows if row.source == OWN]
-    found = _services(own, [row for row in rows if row.source in (PLACE, SITE)], today)
-    met = _people(own, [row for row in rows if row.source == NEIGHBOURS])
+    found = _services(own, [row for row in rows if row.source in (PLACE, SITE)], today, services)
+    met = _people(own, [row for row in rows if row.source == NEIGHBOURS], people)
     from_own = any(row.why != Why.AVOID for row in own)
-    return Suggestions(tuple(found[:services]), tuple(met[:people]), from_own, place.pincode if place else "")
+    return Suggestions(found, met, from_own, place.pincode if place else "")
 
 
 def is_off(customer: User) -> bool:
@@ -152,20 +152,29 @@ def _forget_ideas(customer):
 # -- Services ---------------------------------------------------------------------------------
 
 
-def _services(own, local, today):
+def _services(own, local, today, most):
     """Ideas of the household's own, and what the place books, added up; each with its strongest reason."""
     mine = {row.service_id: row for row in own if row.professional_id is None}
-    not_due = {one for one, row in mine.items() if row.since and not row.since <= today <= (row.until or today)}
-    usual = _usual(local)
-    found = []
-    for row in [*mine.values(), *(row for row in local if row.source == PLACE), *local]:
-        if row.service_id in not_due or row.service_id in {one.service_id for one in found}:
-            continue
-        reason = _own_reason(row) if row.source == OWN else _local_reason(row, local, bool(mine))
-        if reason:
-            score = (row.score if row.source == OWN else 0.0) + tastes.FOR_PLACE * usual.get(row.service_id, 0.0)
-            found.append(_suggestion(row, reason, score))
-    return sorted(found, key=lambda one: -one.score)
+    not_due = {one for one, row in mine.items() if row.since and not row.since <= today <= row.until}
+    told = [row for row in local if row.number >= FEWEST_HOUSEHOLDS]
+    # Of several that name a service the last one counts: one's own, then the place's.
+    told.sort(key=lambda row: row.source == PLACE)
+    found = {row.service_id: row for row in (*told, *mine.values()) if row.service_id not in not_due}
+    usual, seasons = _usual(local), {source: _seasonal_share(local, source) for source in (PLACE, SITE)}
+    scores = {one: (row.score or 0.0) + tastes.FOR_PLACE * usual.get(one, 0.0) for one, row in found.items()}
+    best = sorted(found, key=lambda one: (-scores[one], one))[:most]
+    return tuple(_suggestion(found[one], _reason(found[one], seasons, mine), scores[one]) for one in best)
+
+
+def _reason(row, seasons, mine):
+    if row.source == OWN:
+        return _own_reason(row)
+    in_season = row.seasonal >= FEWEST_HOUSEHOLDS and row.seasonal > SEASONAL * seasons[row.source] * row.whole
+    if row.source == SITE:
+        return _("Often booked at this time of the year") if in_season else _("Often booked")
+    if in_season:
+        return _seasonal(tastes.season_of(clock.today() + tastes.AHEAD) % tastes.SEASONS, row.district)
+    return _("People near you also booked this") if mine else _("Popular in %(district)s", district=row.district)
 
 
 def _usual(local):
@@ -177,6 +186,12 @@ def _usual(local):
     return {service: share / most for service, share in here.items()} if most else {}
 
 
+def _seasonal_share(local, source):
+    """Which part of all that is booked there is booked in this season."""
+    counts = [row for row in local if row.source == source]
+    return sum(row.seasonal for row in counts) / max(sum(row.whole for row in counts), 1)
+
+
 def _counts(local, source):
     return {row.service_id: (row.seasonal, row.whole) for row in local if row.source == source}
 
@@ -185,7 +200,7 @@ def _own_reason(row):
     if row.why == Why.RHYTHM:
         return _rhythm(row.number)
     if row.why == Why.AGAIN:
-        return ngettext("You booked this %(num)s time", "You booked this %(num)s times", row.number)
+        return ngettext("You booked this before", "You booked this %(num)s times", row.number)
     if row.number >= FEWEST_HOUSEHOLDS:
         return _("Households that booked %(service)s booked this too", service=row.about)
     return _("Goes with what you booked")
@@ -197,21 +212,6 @@ def _rhythm(days):
         return ngettext("You book this every week", "You book this every %(num)s weeks", weeks)
     months = max(round(days / DAYS_OF_A_MONTH), 1)
     return ngettext("You book this every month", "You book this every %(num)s months", months)
-
-
-def _local_reason(row, local, known):
-    if row.number < FEWEST_HOUSEHOLDS:
-        return ""
-    seasonal = sum(one.seasonal for one in local if one.source == row.source)
-    whole = sum(one.whole for one in local if one.source == row.source)
-    in_season = row.seasonal >= FEWEST_HOUSEHOLDS and row.seasonal * whole > SEASONAL * row.whole * seasonal
-    if row.source == SITE:
-        return _("Often booked at this time of the year") if in_season else _("Often booked")
-    if not in_season and known:
-        return _("People near you also booked this")
-    if not in_season:
-        return _("Popular in %(district)s", district=row.district)
-    return _seasonal(tastes.season_of(clock.today() + tastes.AHEAD) % tastes.SEASONS, row.district)
 
 
 def _seasonal(season, district):
@@ -228,28 +228,29 @@ def _seasonal(season, district):
 # -- Professionals ----------------------------------------------------------------------------
 
 
-def _people(own, neighbours):
+def _people(own, neighbours, most):
+    """Those whom the household liked, and then those whom its neighbours had, the best rated first."""
     avoided = {row.professional_id for row in own if row.why == Why.AVOID}
-    found = {}
-    for row in [*(row for row in own if row.professional_id), *neighbours]:
-        reason = _own_meeting(row) if row.source == OWN else _meeting(row)
-        if reason and row.professional_id not in avoided:
-            # One's own good experience comes before everybody's.
-            score = row.score + row.rank if row.source == OWN else row.rank
-            found.setdefault(row.professional_id, _suggestion(row, reason, score))
-    return sorted(found.values(), key=lambda one: -one.score)
-
-
-def _own_meeting(row):
-    if row.why == Why.STARS:
-        return ngettext("You gave them %(num)s star", "You gave them %(num)s stars", row.number)
-    return ngettext("You booked them %(num)s time", "You booked them %(num)s times", row.number)
+    met = {row.professional_id: row for row in own if row.professional_id}
+    others = [row for row in neighbours if row.number >= FEWEST_HOUSEHOLDS or _is_well_rated(row)]
+    found = {row.professional_id: row for row in others} | met
+    worth = {one: found[one].score or found[one].rank for one in found.keys() - avoided}
+    ranked = sorted(worth, key=lambda one: (one not in met, -worth[one], one))
+    return tuple(_suggestion(found[one], _meeting(found[one]), worth[one]) for one in ranked[:most])
 
 
 def _meeting(row):
+    if row.why == Why.STARS:
+        return ngettext("You gave them %(num)s star", "You gave them %(num)s stars", row.number)
+    if row.source == OWN:
+        return ngettext("You booked them %(num)s time", "You booked them %(num)s times", row.number)
     if row.number >= FEWEST_HOUSEHOLDS:
         return _("%(count)s households in %(district)s booked them", count=row.number, district=row.district)
-    return _("Well rated near you") if row.rating_count and row.rating_sum >= tastes.GOOD * row.rating_count else ""
+    return _("Well rated near you")
+
+
+def _is_well_rated(row):
+    return row.rating_count and row.rating_sum >= tastes.GOOD * row.rating_count
 
 
 def _suggestion(row, reason, score):
@@ -289,7 +290,7 @@ _COLUMNS = {
 @functools.cache
 def _statement(near):
     """Own ideas, what the place and the site book, and whom the place books: each that can be booked now."""
-    site = _booked(SITE, _local.district == "")
+    site = _booked(SITE, _local.state == "", _local.district == "")
     here = and_(_pins.state == _local.state, _pins.district == _local.district)
     at = _pins.pincode == bindparam("pincode")
     found = union_all(_ideas(), site, *([_booked(PLACE, at, here), _most_met(at)] if near else [])).subquery()
@@ -318,7 +319,7 @@ def _statement(near):
         .where(service.retired_at.is_(None), category.retired_at.is_(None), _can_be_booked(found.c, near))
         .where(
             found.c.service_id.not_in(_had_lately(*UNDER_WAY)),
-            or_(found.c.source == OWN, found.c.service_id.not_in(_had_lately(*DONE))),
+            or_(found.c.why == Why.RHYTHM.value, found.c.service_id.not_in(_had_lately(*DONE))),
         )
     )
 

@@ -17,7 +17,7 @@ from models_taste import Why
 # How firmly the model holds back: a count's chance grows with its root.
 RESTRAINT = 15.0
 # Of one household so many are kept.
-MOST_SERVICES, MOST_PEOPLE = 12, 4
+MOST_SERVICES, MOST_PEOPLE = 10, 4
 # A rhythm: so many visits, at least so long apart, and none of the pauses so much off the usual one.
 VISITS_OF_A_RHYTHM, SHORTEST_PAUSE, OFF_THE_BEAT = 3, 6, 0.35
 # It is due from this part of the usual pause on, until that one.
@@ -88,14 +88,16 @@ class Likeness:
             self._counts[self._places[one], self._places[other]] = households
         self._links = weights(self._counts) if self._services else self._counts
 
-    def beside(self, had: Iterable[int]) -> list[Idea]:
-        """What households with these services had too, the likeliest first."""
+    def beside(self, had: Iterable[int]) -> tuple[dict[int, float], list[Idea]]:
+        """How well each of a household's services goes with its others, and what such households had too,
+        the likeliest first."""
         known = [self._places[service] for service in had if service in self._places]
         if not known:
-            return []
+            return {}, []
         scores = self._links[known].sum(axis=0)
         likeliest = [n for n in (-scores).argsort() if n not in known and scores[n] > 0][:MOST_SERVICES]
-        return [self._idea(known, n, float(scores[n])) for n in likeliest]
+        fitting = {self._services[n]: max(float(scores[n]), 0.0) for n in known}
+        return fitting, [self._idea(known, n, float(scores[n])) for n in likeliest]
 
     def _idea(self, known, n, score):
         because = max(known, key=lambda one: self._links[one, n])
@@ -109,8 +111,9 @@ def ideas(visits: list[Visit], likeness: Likeness) -> list[Idea]:
     for visit in sorted(visits, key=lambda visit: visit.day):
         by_service[visit.service_id].append(visit)
         by_person[visit.professional_id].append(visit)
-    own = [idea for service, had in by_service.items() if (idea := _once_more(service, [one.day for one in had]))]
-    services = sorted([*own, *likeness.beside(by_service)], key=lambda idea: -idea.score)[:MOST_SERVICES]
+    fitting, others = likeness.beside(by_service)
+    own = [_once_more(one, [visit.day for visit in had], fitting.get(one, 0.0)) for one, had in by_service.items()]
+    services = sorted([*own, *others], key=lambda idea: -idea.score)[:MOST_SERVICES]
     people = [idea for had in by_person.values() for idea in _person(had)]
     liked = sorted((idea for idea in people if idea.why is not Why.AVOID), key=lambda idea: -idea.score)[:MOST_PEOPLE]
     return [*services, *liked, *(idea for idea in people if idea.why is Why.AVOID)]
@@ -126,19 +129,16 @@ def shares(counts: Mapping[int, tuple[int, int]], beyond: Mapping[int, float]) -
     }
 
 
-def _once_more(service, days):
-    """A service that the household had before: when its rhythm says so, or since it came back to it."""
+def _once_more(service, days, fitting):
+    """A service that the household had before, and when it is due if there is a rhythm in it."""
     days = sorted(set(days))
     pauses = [(later - day).days for day, later in itertools.pairwise(days)]
     if len(days) >= VISITS_OF_A_RHYTHM:
         usual = median(pauses)
         if usual >= SHORTEST_PAUSE and all(abs(pause - usual) <= OFF_THE_BEAT * usual for pause in pauses[-5:]):
             since, until = (days[-1] + timedelta(days=round(usual * part)) for part in (DUE_FROM, DUE_UNTIL))
-            return Idea(service, Why.RHYTHM, round(usual), FOR_RHYTHM, since=since, until=until)
-    if len(days) > 1:
-        since = days[-1] + timedelta(days=round(median(pauses) * DUE_FROM))
-        return Idea(service, Why.AGAIN, len(days), FOR_AGAIN * (1 - 1 / len(days)), since=since)
-    return None
+            return Idea(service, Why.RHYTHM, round(usual), FOR_RHYTHM + fitting, since=since, until=until)
+    return Idea(service, Why.AGAIN, len(days), FOR_AGAIN * (1 - 1 / (len(days) + 1)) + fitting)
 
 
 def _person(visits):

@@ -176,7 +176,7 @@ def test_what_is_under_way_or_just_done_is_not_suggested(services, anna, here, c
     booked(services[0], 20, here)
     booked(services[1], 20, here)
     factories.booking(customer, anna, service=services[0])
-    factories.booking(customer, anna, service=services[1], status=Status.CLOSED, starts_at=factories.at(9, days=-20))
+    factories.booking(customer, anna, service=services[1], status=Status.CLOSED, starts_at=factories.at(9, days=-10))
     assert shown(customer, here) == []
     assert len(shown(None, here)) == 2
 
