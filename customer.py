@@ -45,7 +45,7 @@ restrict_to(bp, Role.CUSTOMER)
 
 MOST_ON_DASHBOARD = 20
 FAVOURITES_ON_DASHBOARD = 4
-SUGGESTED, SUGGESTED_PEOPLE = 4, 2
+SUGGESTED, SUGGESTED_PEOPLE = 3, 3
 # After these a customer may think of the next thing.
 THINKS_AHEAD = (Status.PENDING, Status.ACCEPTED, Status.CLOSED)
 _CARD = (joinedload(Booking.service), joinedload(Booking.professional).joinedload(Professional.user))

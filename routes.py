@@ -38,8 +38,8 @@ FILTERS = ("q", "service", "near", "radius", "rating", "price", "day", "time", "
 def home():
     customer = current_user.id if current_user.is_authenticated and current_user.is_customer else None
     # Anybody else may say where.
-    near = request.args.get("near", "")[: search.MAX_TEXT]
-    place = places.resolve(near) if near else _own_place()
+    where = request.args.get("where", "")[: search.MAX_TEXT]
+    place = places.resolve(where) if where else _own_place()
     return render_template(
         "public/home.html",
         categories=catalogue.categories(),
@@ -48,7 +48,7 @@ def home():
         nearby=search.count_near(place, search.DEFAULT_RADIUS) if place else 0,
         radius=search.DEFAULT_RADIUS,
         most=search.MOST_COUNTED,
-        near=near,
+        where=where,
         suggested=recommendations.suggestions(customer, place),
     )
 

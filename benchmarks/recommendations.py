@@ -45,6 +45,7 @@ QUICK = {"bookings": 12_000, "asked": 600}
 TASTES, CORE_SERVICES, DISTRICTS, PROFESSIONALS_OF_A_DISTRICT = 8, 7, 12, 40
 NOISE, SHARE_WITH_A_RHYTHM, PERIODS = 0.2, 0.3, (30, 61, 91, 182)
 DAYS = 730
+HOURS = timedelta(hours=2)
 
 
 def main():
@@ -149,14 +150,18 @@ def on_bookings(size):
     shutil.copy(market(PROFESSIONALS, 0, whole_country=True), path)
     stories, pins = town(path, size["bookings"])
     kept = [(household, one) for household, story in stories.items() for one in story[:-1]]
-    put(path, kept, pins)
+    settle(path, pins)
+    put(path, [(one, *booking, booking[0] + HOURS) for one, booking in kept], pins)
     print(f"{len(kept):,} generated bookings of {len(stories):,} households, and the last of each left out")
     app = create_app(settings_for(path))
     asked = random.Random(3).sample(sorted(stories), size["asked"])
     figures = others(stories, pins, asked)
     with app.app_context():
-        cost(app, size)
+        cost(app, "all of them", clock.today(), len(kept))
         figures["ours"] = measured(asked_site(stories, pins, asked))
+        last = [(one, *stories[one][-1], datetime.now(UTC)) for one in asked]
+        put(path, last, pins)
+        cost(app, f"a night with {len(last):,} new ones", clock.today() + timedelta(days=1), len(last))
         db.session.remove()
         db.engine.dispose()
     return figures
@@ -219,30 +224,35 @@ def story(draw, services, place, kind, seasons):
     return [(now - timedelta(days=day), service, draw.choice(place["professionals"])) for day, service in booked]
 
 
-def put(path, kept, pins):
-    """Households and their finished bookings."""
-    connection = sqlite3.connect(path)
-    now = stamp(datetime.now(UTC))
-    people = [(one, f"h{one}@example.com", f"H {one}", f"h {one}", now, f"u{one}") for one in pins]
+def settle(path, pins):
+    """Let the households move in."""
+    connection, now = sqlite3.connect(path), stamp(datetime.now(UTC))
     connection.executemany(
         "INSERT INTO users (id, role, email, name, name_key, active, created_at, fs_uniquifier, demo)"
         " VALUES (?, 'customer', ?, ?, ?, 1, ?, ?, 0)",
-        people,
+        [(one, f"h{one}@example.com", f"H {one}", f"h {one}", now, f"u{one}") for one in pins],
     )
     connection.executemany(
         "INSERT INTO addresses (customer_id, label, line, pincode, created_at) VALUES (?, '', '1, Main Road', ?, ?)",
         [(one, pin, now) for one, pin in pins.items()],
     )
+    connection.commit()
+    connection.close()
+
+
+def put(path, booked, pins):
+    """Finished bookings: household, beginning, service, professional, and when each was closed."""
+    rows = []
+    for household, at, service, person, closed in booked:
+        began, ended, asked = stamp(at), stamp(at + HOURS), stamp(at - timedelta(days=1))
+        rows.append((household, person, service, began, ended, pins[household], began, asked, stamp(closed)))
+    connection = sqlite3.connect(path)
     connection.executemany(
         "INSERT INTO bookings (customer_id, professional_id, service_id, status, starts_at, ends_at, address_line,"
         " pincode, remarks, currency, subtotal, total, paid, respond_by, created_at, closed_at, code_salt, code_tries,"
         " cascade, moves)"
         " VALUES (?, ?, ?, 'closed', ?, ?, '1, Main Road', ?, '', 'INR', 1, 1, 1, ?, ?, ?, 's', 0, 0, 0)",
-        [
-            (one, person, service, *map(stamp, (at, at + timedelta(hours=1))), pins[one],
-             *map(stamp, (at, at - timedelta(days=1), at + timedelta(hours=2))))
-            for one, (at, service, person) in kept
-        ],
+        rows,
     )
     connection.execute("ANALYZE")
     connection.commit()
@@ -286,24 +296,25 @@ def asked_site(stories, pins, asked):
         at, service, _who = stories[one][-1]
         place = places.find_pin(pins[one])
         with clock.at(at - timedelta(hours=3)):
-            start = time.perf_counter()
+            start = time.process_time()
             found = recommendations.suggestions(one, place, services=AT, people=3)
-            taken.append((time.perf_counter() - start) * 1000)
+            taken.append((time.process_time() - start) * 1000)
         named = [suggestion.service_id for suggestion in found.services]
         ranks.append(named.index(service) if service in named else AT)
         db.session.rollback()
-    print(f"reading them: median {statistics.median(taken):.2f} ms, p95 {statistics.quantiles(taken, n=20)[-1]:.2f} ms")
+    middle, high = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+    print(f"reading those of one household: {middle:.2f} ms of the processor, p95 {high:.2f} ms")
     return ranks
 
 
-def cost(app, size):
-    """What the job takes: for everything at once, and for a night in which one booking of a hundred is new."""
-    job, today = timetable.find("suggestions"), clock.today()
-    start = time.perf_counter()
-    jobs.run(app, job, today.isoformat())
-    whole = time.perf_counter() - start
+def cost(app, what, day, bookings):
+    """What the job takes for a night, and how much it has written by then."""
+    start, busy = time.perf_counter(), time.process_time()
+    jobs.run(app, timetable.find("suggestions"), day.isoformat())
+    taken, busy = time.perf_counter() - start, time.process_time() - busy
     ideas = db.session.scalar(select(func.count()).select_from(Recommendation))
-    print(f"the job: {whole:.1f} s for all of them, {size['bookings'] / whole:,.0f} bookings a second, {ideas:,} rows")
+    print(f"the job, {what}: {taken:.1f} s, of them {busy:.1f} s of this process; {bookings / busy:,.0f} bookings")
+    print(f"  for each second of it; there are {ideas:,} suggestions")
     db.session.rollback()
 
 

@@ -6,7 +6,6 @@ can stop anywhere, and nothing is counted twice.
 """
 
 from collections import Counter, defaultdict
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import delete, exists, func, literal, select
@@ -87,7 +86,7 @@ def _write_ideas(customers, until):
     rows = []
     for customer, visits in histories.items():
         found = tastes.ideas([_visit(row) for row in visits], likeness)
-        rows += [{"customer_id": customer, "position": n, **asdict(idea)} for n, idea in enumerate(found)]
+        rows += [{"customer_id": customer, "position": n, **vars(idea)} for n, idea in enumerate(found)]
     table = Recommendation.__table__
     db.session.execute(delete(table).where(table.c.customer_id.in_(histories)))
     if rows:

@@ -42,15 +42,15 @@ def test_home_shows_anybody_what_is_popular_where_they_say(client, booked):
     everywhere = client.get("/").text
     assert "Popular now" in everywhere
     assert "Often booked" in everywhere
-    here = client.get(f"/?near={factories.CITY_PIN}").text
+    here = client.get(f"/?where={factories.CITY_PIN}").text
     assert "Popular in Bengaluru Urban" in here
     assert f"/search?service={booked.slug}&amp;near={factories.CITY_PIN}" in here
     assert "7 households in Bengaluru Urban booked them" in here
-    assert "Popular near" not in client.get(f"/?near={factories.FAR_PIN}").text
+    assert "Popular near" not in client.get(f"/?where={factories.FAR_PIN}").text
 
 
 def test_home_says_what_place_it_does_not_know(client, booked):
-    page = client.get("/?near=nowhere at all")
+    page = client.get("/?where=nowhere at all")
     assert page.status_code == 200
     assert "We do not know that PIN code or city." in page.text
 
