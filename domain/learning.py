@@ -8,7 +8,7 @@ can stop anywhere, and nothing is counted twice.
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import delete, exists, func, literal, select
+from sqlalchemy import case, delete, exists, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -16,7 +16,7 @@ from domain import clock, tastes
 from domain.job_runs import Step
 from domain.tastes import Visit
 from extensions import db
-from models import Booking, PinCode, Review, Tally
+from models import Booking, PinCode, Review, Tally, User
 from models_taste import AreaProfessional, AreaService, Recommendation, ServicePair, TasteChoice
 
 # Bookings of a step: some tenths of a second, in which nobody else writes on SQLite.
@@ -52,7 +52,7 @@ def _count(after, end, _until):
         before, now = [row for row in rows if row.closed_at <= after], [row for row in rows if row.closed_at > after]
         pairs.update(_new_pairs({row.service_id for row in before}, {row.service_id for row in now}))
         places.update({key for row in now for key in _seasons(row)} - {key for row in before for key in _seasons(row)})
-        people.update({_person(row) for row in now} - {_person(row) for row in before})
+        people.update(_people(now) - _people(before))
     _add(ServicePair, pairs)
     _add(AreaService, places)
     _add(AreaProfessional, people)
@@ -98,21 +98,22 @@ def _write_ideas(customers, until):
 
 
 def _closed(after, end):
-    """The customers with a booking that closed between two moments and who don't mind."""
+    """The customers with a booking that closed between two moments, who don't mind and were not erased since."""
     return select(Booking.customer_id).where(
         Booking.closed_at > after,
         Booking.closed_at <= end,
         ~exists().where(TasteChoice.customer_id == Booking.customer_id, TasteChoice.off),
+        ~exists().where(User.id == Booking.customer_id, User.anonymised_at.is_not(None)),
     )
 
 
 def _histories(customers, until):
-    """All finished bookings of some customers, as rows by customer."""
+    """All finished bookings of some customers, as rows by customer; a professional who was erased is nobody."""
     rows = db.session.execute(
         select(
             Booking.customer_id,
             Booking.service_id,
-            Booking.professional_id,
+            case((User.anonymised_at.is_(None), Booking.professional_id)).label("professional_id"),
             Booking.starts_at,
             Booking.closed_at,
             PinCode.state,
@@ -120,6 +121,7 @@ def _histories(customers, until):
             Review.rating,
         )
         .join(PinCode, PinCode.pincode == Booking.pincode)
+        .join(User, User.id == Booking.professional_id)
         .outerjoin(Review, Review.booking_id == Booking.id)
         .where(
             Booking.customer_id.in_(customers),
@@ -163,8 +165,8 @@ def _seasons(row):
     return [(*place, season, row.service_id) for place in ((row.state, row.district), EVERYWHERE)]
 
 
-def _person(row):
-    return row.state, row.district, row.service_id, row.professional_id
+def _people(rows):
+    return {(row.state, row.district, row.service_id, row.professional_id) for row in rows if row.professional_id}
 
 
 def _columns(model):

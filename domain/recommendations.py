@@ -155,20 +155,30 @@ def _forget_ideas(customer):
 def _services(own, local, today, most):
     """Ideas of the household's own, and what the place books, added up; each with its strongest reason."""
     mine = {row.service_id: row for row in own if row.professional_id is None}
-    not_due = {one for one, row in mine.items() if row.since and not row.since <= today <= row.until}
+    not_due = {one for one, row in mine.items() if row.since and today < row.since}
     told = [row for row in local if row.number >= FEWEST_HOUSEHOLDS]
     # Of several that name a service the last one counts: one's own, then the place's.
     told.sort(key=lambda row: row.source == PLACE)
     found = {row.service_id: row for row in (*told, *mine.values()) if row.service_id not in not_due}
     usual, seasons = _usual(local), {source: _seasonal_share(local, source) for source in (PLACE, SITE)}
-    scores = {one: (row.score or 0.0) + tastes.FOR_PLACE * usual.get(one, 0.0) for one, row in found.items()}
+    scores = {one: _worth(row, today) + tastes.FOR_PLACE * usual.get(one, 0.0) for one, row in found.items()}
     best = sorted(found, key=lambda one: (-scores[one], one))[:most]
-    return tuple(_suggestion(found[one], _reason(found[one], seasons, mine), scores[one]) for one in best)
+    return tuple(_suggestion(found[one], _reason(found[one], seasons, mine, today), scores[one]) for one in best)
 
 
-def _reason(row, seasons, mine):
+def _worth(row, today):
+    score = row.score or 0.0
+    return score - tastes.FOR_RHYTHM + tastes.FOR_AGAIN if _has_stopped(row, today) else score
+
+
+def _has_stopped(row, today):
+    """Whether the household no longer keeps to its rhythm."""
+    return row.until is not None and today > row.until
+
+
+def _reason(row, seasons, mine, today):
     if row.source == OWN:
-        return _own_reason(row)
+        return _("You booked this before") if _has_stopped(row, today) else _own_reason(row)
     in_season = row.seasonal >= FEWEST_HOUSEHOLDS and row.seasonal > SEASONAL * seasons[row.source] * row.whole
     if row.source == SITE:
         return _("Often booked at this time of the year") if in_season else _("Often booked")

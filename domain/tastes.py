@@ -15,14 +15,14 @@ from statistics import median
 from models_taste import Why
 
 # How firmly the model holds back: a count's chance grows with its root.
-RESTRAINT = 15.0
+RESTRAINT = 8.0
 # Of one household so many are kept.
 MOST_SERVICES, MOST_PEOPLE = 10, 4
 # A rhythm: so many visits, at least so long apart, and none of the pauses so much off the usual one.
 VISITS_OF_A_RHYTHM, SHORTEST_PAUSE, OFF_THE_BEAT = 3, 6, 0.35
 # It is due from this part of the usual pause on, until that one.
 DUE_FROM, DUE_UNTIL = 0.75, 1.6
-FOR_RHYTHM, FOR_AGAIN, FOR_PLACE = 1.0, 0.5, 0.4
+FOR_RHYTHM, FOR_AGAIN, FOR_PLACE = 1.0, 0.5, 0.2
 GOOD, BAD = 4, 3
 # Bookings are made ahead: the season meant is that of two weeks later.
 AHEAD = timedelta(days=14)
@@ -33,10 +33,11 @@ PRIOR = 20.0
 
 @dataclass(frozen=True)
 class Visit:
-    """A finished booking of a household. `rating` is what it gave for it, if anything."""
+    """A finished booking of a household. `rating` is what it gave for it, if anything; a professional who was
+    erased is None."""
 
     service_id: int
-    professional_id: int
+    professional_id: int | None
     day: date
     rating: int | None = None
 
@@ -110,7 +111,8 @@ def ideas(visits: list[Visit], likeness: Likeness) -> list[Idea]:
     by_service, by_person = defaultdict(list), defaultdict(list)
     for visit in sorted(visits, key=lambda visit: visit.day):
         by_service[visit.service_id].append(visit)
-        by_person[visit.professional_id].append(visit)
+        if visit.professional_id is not None:
+            by_person[visit.professional_id].append(visit)
     fitting, others = likeness.beside(by_service)
     own = [_once_more(one, [visit.day for visit in had], fitting.get(one, 0.0)) for one, had in by_service.items()]
     services = sorted([*own, *others], key=lambda idea: -idea.score)[:MOST_SERVICES]

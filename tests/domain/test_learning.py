@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 import jobs
-from domain import clock, learning, recommendations, tastes, timetable
+from domain import clock, learning, recommendations, tastes, timetable, users
 from extensions import db
 from models import Status
 from models_taste import AreaProfessional, AreaService, Recommendation, ServicePair, Why
@@ -159,6 +159,17 @@ def test_who_wants_it_again_has_ideas_after_the_next_night(app, customer, profes
     learn(app, TUESDAY)
     assert next(one.why for one in ideas(customer)) is Why.RHYTHM
     assert not recommendations.is_off(customer)
+
+
+def test_of_who_was_erased_the_night_writes_nothing_again(app, customer, professional, other_customer, admin):
+    factories.review(closed(customer, professional), rating=5)
+    factories.review(closed(other_customer, professional), rating=5)
+    users.anonymise(professional, admin, "Asked for it")
+    users.anonymise(customer, admin, "Asked for it")
+    db.session.commit()
+    learn(app)
+    assert (ideas(customer), total(AreaProfessional)) == ([], None)
+    assert [(one.why, one.professional_id) for one in ideas(other_customer)] == [(Why.AGAIN, None)]
 
 
 def test_seasons_of_long_ago_are_forgotten(app, customer, professional):

@@ -215,6 +215,16 @@ def test_what_is_not_due_is_not_suggested_even_if_others_book_it(services, anna,
     assert shown(customer, here) == []
 
 
+def test_who_has_dropped_a_rhythm_is_only_told_that_they_had_it(services, anna, here, customer):
+    long_ago = clock.today() - timedelta(days=200)
+    idea(customer, services[0], Why.RHYTHM, 30, 1.0, since=long_ago, until=long_ago)
+    idea(customer, services[1], Why.AGAIN, 4, 0.6)
+    assert shown(customer, here) == [
+        ("AC jet service", "You booked this 4 times"),
+        ("Tap repair", "You booked this before"),
+    ]
+
+
 def test_a_few_households_are_not_named_in_a_reason(services, anna, here, customer):
     idea(customer, services[0], Why.BESIDE, 4, about_id=services[1].id)
     assert shown(customer, here) == [("Tap repair", "Goes with what you booked")]
@@ -225,8 +235,8 @@ def test_what_others_near_book_stands_beside_ones_own(services, anna, here, cust
     for back in range(4):
         booked(services[1], 20, here, back)
     assert shown(customer, here) == [
-        ("AC jet service", "People near you also booked this"),
         ("Tap repair", "You booked this 3 times"),
+        ("AC jet service", "People near you also booked this"),
     ]
 
 
