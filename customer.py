@@ -121,7 +121,8 @@ def dashboard():
         to_finish=to_finish,
         categories=catalogue.categories(),
         favourites=favourites.latest(current_user, FAVOURITES_ON_DASHBOARD),
-        other_times=proposals.open_of(live),
+        # Without any booking the question goes to the address for the suggestions: eight in all, either way.
+        other_times=proposals.open_of(live) if live or to_finish else {},
         suggested=_suggested([*live, *to_finish]),
     )
 

@@ -147,10 +147,8 @@ def _let_lapse(booking):
 
 
 def open_of(people_bookings: Iterable[Booking]) -> dict[int, Proposal]:
-    """The open proposals of several bookings by the booking's id, in at most one query."""
+    """The open proposals of several bookings by the booking's id, in one query."""
     ids = [booking.id for booking in people_bookings if booking.status in CHANGEABLE]
-    if not ids:
-        return {}
     wanted = select(Proposal).where(Proposal.booking_id.in_(ids), _OPEN, Proposal.lapses_at > clock.now())
     return {one.booking_id: one for one in db.session.scalars(wanted)}
 
