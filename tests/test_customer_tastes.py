@@ -140,6 +140,7 @@ def test_the_dashboard_knows_the_place_in_eight_queries(as_, customer, professio
     newcomer = factories.customer()
     factories.booking(customer, professional)
     for person in (newcomer, customer):
+        browser = as_(person)
         with count_queries() as seen:
-            as_(person).get("/customer-dashboard")
+            browser.get("/customer-dashboard")
         assert seen.count == 8
