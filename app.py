@@ -84,6 +84,7 @@ WRITING_BLUEPRINTS = frozenset(
         "customer_people",
         "customer_proposals",
         "customer_series",
+        "customer_tastes",
         "customer_waits",
         "guides_talk",
         "guides_writing",

@@ -27,6 +27,7 @@ from domain import (
     payments,
     presence,
     proposals,
+    recommendations,
     requests,
     reviews,
     tracking,
@@ -44,6 +45,9 @@ restrict_to(bp, Role.CUSTOMER)
 
 MOST_ON_DASHBOARD = 20
 FAVOURITES_ON_DASHBOARD = 4
+SUGGESTED, SUGGESTED_PEOPLE = 3, 3
+# After these a customer may think of the next thing.
+THINKS_AHEAD = (Status.PENDING, Status.ACCEPTED, Status.CLOSED)
 _CARD = (joinedload(Booking.service), joinedload(Booking.professional).joinedload(Professional.user))
 # What the timeline says of each event, and of the steps that are still to come.
 PASSED = {
@@ -100,24 +104,34 @@ HARM = ("reject", "expire", "cancel", "no_show")
 
 @bp.get("/customer-dashboard")
 def dashboard():
-    mine = bookings.visible_to(current_user).options(*_CARD)
+    mine = bookings.visible_to(current_user).options(*_CARD, joinedload(Booking.pin))
     live = db.session.scalars(
         mine.where(bookings.is_live()).order_by(Booking.starts_at, Booking.id).limit(MOST_ON_DASHBOARD)
     ).all()
     accepted = [one for one in live if one.status is Status.ACCEPTED]
+    to_finish = db.session.scalars(
+        mine.where(_is_to_finish()).order_by(Booking.completed_at.desc(), Booking.id.desc()).limit(5)
+    ).all()
     return render_template(
         "customer/dashboard.html",
         next_booking=accepted[0] if accepted else None,
         later=accepted[1:],
         ongoing=[one for one in live if one.status in (Status.EN_ROUTE, Status.IN_PROGRESS)],
         waiting=[one for one in live if one.status is Status.PENDING],
-        to_finish=db.session.scalars(
-            mine.where(_is_to_finish()).order_by(Booking.completed_at.desc(), Booking.id.desc()).limit(5)
-        ).all(),
+        to_finish=to_finish,
         categories=catalogue.categories(),
         favourites=favourites.latest(current_user, FAVOURITES_ON_DASHBOARD),
-        other_times=proposals.open_of(live),
+        # Without any booking the question goes to the address for the suggestions: eight in all, either way.
+        other_times=proposals.open_of(live) if live or to_finish else {},
+        suggested=_suggested([*live, *to_finish]),
     )
+
+
+def _suggested(known):
+    """Where a booking is known already, its place is asked for no more."""
+    if known:
+        return recommendations.suggestions(current_user.id, known[0].pin, SUGGESTED, SUGGESTED_PEOPLE)
+    return recommendations.at_home(current_user.id, SUGGESTED, SUGGESTED_PEOPLE)
 
 
 @bp.get("/bookings", endpoint="bookings")
@@ -355,6 +369,7 @@ def _booking_page(booking_id):
         last_active=booking.professional and presence.last_active(booking.professional.user),
         rework_id=disputes.rework_of(booking),
         closes_by=booking.completed_at and booking.completed_at + timedelta(hours=settings.policy.auto_close_hours),
+        suggested=_suggested([booking]) if booking.status in THINKS_AHEAD else None,
         review_form=ReviewForm(formdata=None) if "review" in actions else None,
         review_editable=booking.review is not None and reviews.editable(booking.review),
     )

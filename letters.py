@@ -21,6 +21,7 @@ from domain import (
     conversations,
     notifications,
     outbox,
+    recommendations,
     reminders,
     schedules,
     series,
@@ -354,7 +355,8 @@ def _activity_report(message):
     if report.is_empty:
         return None
     button = Button(_("Open the report"), "customer_reports.report", {"month": month})
-    return Letter(monthly.report_title(month), (*monthly.report_blocks(report), button))
+    ideas = monthly.suggestion_blocks(recommendations.at_home(message.user_id, *monthly.SUGGESTED))
+    return Letter(monthly.report_title(month), (*monthly.report_blocks(report), *ideas, button))
 
 
 def _earnings_statement(message):

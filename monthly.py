@@ -8,7 +8,11 @@ from flask_babel import ngettext
 import templating
 from blocks import Bars, Entry, Facts, Heading, Paragraph, Table
 from domain import activity, earnings, payouts
+from domain.recommendations import Suggestions
 from extensions import settings
+
+# Services and professionals that a report suggests.
+SUGGESTED = 3, 2
 
 
 def report_title(month: date) -> str:
@@ -53,6 +57,26 @@ def report_blocks(report: activity.Report) -> tuple:
         blocks.append(Heading(_("Reviews due")))
         blocks += [_due_review(booking) for booking in report.to_review]
     return tuple(blocks)
+
+
+def suggestion_blocks(found: Suggestions) -> tuple:
+    """What a customer may want next, for a letter or on paper; nothing when there is nothing."""
+    if not found:
+        return ()
+    near = {"near": found.pincode} if found.pincode else {}
+    services = (
+        Entry(one.service, (one.reason,), "public.search", {"service": one.slug, **near}) for one in found.services
+    )
+    people = (
+        Entry(
+            _("%(service)s with %(name)s", service=one.service, name=one.name),
+            (one.reason,),
+            "public.professional",
+            {"professional_id": one.professional_id},
+        )
+        for one in found.people
+    )
+    return (Heading(_("What you may need next")), *services, *people)
 
 
 def statement_blocks(statement: activity.Statement) -> tuple:

@@ -20,6 +20,7 @@ from domain import (
     places,
     presence,
     professionals,
+    recommendations,
     reviews,
     search,
     search_misses,
@@ -37,7 +38,10 @@ FILTERS = ("q", "service", "near", "radius", "rating", "price", "day", "time", "
 
 @bp.get("/")
 def home():
-    place = _own_place()
+    customer = current_user.id if current_user.is_authenticated and current_user.is_customer else None
+    # Anybody else may say where.
+    where = request.args.get("where", "")[: search.MAX_TEXT]
+    place = places.resolve(where) if where else _own_place()
     return render_template(
         "public/home.html",
         categories=catalogue.categories(),
@@ -46,6 +50,8 @@ def home():
         nearby=search.count_near(place, search.DEFAULT_RADIUS) if place else 0,
         radius=search.DEFAULT_RADIUS,
         most=search.MOST_COUNTED,
+        where=where,
+        suggested=recommendations.suggestions(customer, place),
     )
 
 
@@ -173,7 +179,10 @@ def _own_place():
     if not (current_user.is_authenticated and current_user.is_customer):
         return None
     addresses = users.addresses_of(current_user)
-    return addresses[0].pin if addresses else None
+    if not addresses:
+        return None
+    pin = addresses[0].pin
+    return places.Place(pin.place, pin.lat, pin.lon, pin.pincode, pin.approximate)
 
 
 def _days_ahead(count):
@@ -252,6 +261,7 @@ def register_routes(app: Flask) -> None:
     import customer_proposals
     import customer_reports
     import customer_series
+    import customer_tastes
     import customer_waits
     import gateway_hooks
     import guides
@@ -298,6 +308,7 @@ def register_routes(app: Flask) -> None:
         customer_proposals,
         customer_reports,
         customer_series,
+        customer_tastes,
         customer_waits,
         gateway_hooks,
         guides,

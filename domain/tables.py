@@ -10,6 +10,8 @@ SHOWN = {
     "booking_lines": "id booking_id kind label amount tax",
     "booking_offers": "booking_id professional_id position status created_at answered_at",
     "booking_services": "booking_id service_id position price duration_minutes",
+    "area_professionals": "state district service_id professional_id households",
+    "area_services": "state district season service_id households",
     "bookings": "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks"
     " currency subtotal total paid respond_by created_at accepted_at completed_at closed_at code_tries"
     " commission refunded cascade moves series_id rework_of_id",
@@ -58,6 +60,7 @@ SHOWN = {
     " speed_kmh warned_at warned_of suspended_at counts_from upi_id",
     "proposals": "id booking_id by_id starts_at note status created_at lapses_at answered_at",
     "rate_items": "id professional_id label price",
+    "recommendations": "customer_id position service_id professional_id why about_id number score since until",
     "refunds": "id booking_id payment_id amount reason holder state reference tries due_at error recorded_by_id"
     " recorded_at done_at",
     "revenue_days": "day kind name billed professionals site tax",
@@ -65,6 +68,7 @@ SHOWN = {
     " hidden_at hidden_reason",
     "search_misses": "day kind words district number",
     "series": "id customer_id professional_id service_id every created_at",
+    "service_pairs": "service_id other_id households",
     "services": "id category_id name slug description base_price duration_minutes retired_at created_at",
     "sick_days": "professional_id day marked_by_id marked_at",
     "slot_claims": "professional_id bucket booking_id"
@@ -72,6 +76,7 @@ SHOWN = {
     "stored_files": "id owner_id kind content_type size created_at",
     "talk_sides": "booking_id professional_id user_id newest_id unread received_id received_at read_id read_at",
     "tallies": "name value",
+    "taste_choices": "customer_id off",
     "time_off": "id professional_id starts_at ends_at note calendar_id",
     "trips": "id area hour km minutes day",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"

@@ -24,6 +24,7 @@ from domain import (
     exports,
     guides,
     job_runs,
+    learning,
     pauses,
     proposals,
     purges,
@@ -292,6 +293,10 @@ TIMETABLE = (
     ),
     Job("purge_search_misses", Daily(AT_NIGHT), search_misses.forget_old, _l("Forget old searches"),
         _l("The words that were searched for in vain are forgotten after about two years.")),
+    Job(
+        "suggestions", Daily(AT_NIGHT), learning.learn, _l("Work out suggestions"),
+        _l("What is booked together, where and when is learnt from what closed, for what customers are shown next."),
+    ),
     Job(
         "purge_job_runs",
         Daily(AT_NIGHT),

@@ -26,6 +26,7 @@ from domain import (
     outside_calendars,
     payout_accounts,
     places,
+    recommendations,
     waits,
 )
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -290,11 +291,10 @@ def _erase_traces(user, former_name):
     conversations.forget(user)
     guides.forget(user)
     files.forget_all_of(user)
-    now = clock.now()
     db.session.execute(
         update(Address)
         .where(Address.customer_id == user.id)
-        .values(line="", label="", archived_at=now)
+        .values(line="", label="", archived_at=clock.now())
         .execution_options(synchronize_session=False)
     )
     db.session.execute(
@@ -304,7 +304,8 @@ def _erase_traces(user, former_name):
         .execution_options(synchronize_session=False)
     )
     _erase_from_stories(user, former_name)
-    for kept in (favourites, blocked_pairs, appeals, waits, api_keys, api_sessions, outside_calendars, payout_accounts):
+    for kept in (favourites, blocked_pairs, appeals, waits, api_keys, api_sessions, outside_calendars, payout_accounts,
+                 recommendations):
         kept.forget(user)
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))

@@ -338,6 +338,9 @@ TABLE = {
         POST /favourites/<int:professional_id>/remove
         POST /series
         POST /series/plan
+        GET /suggestions
+        POST /suggestions/do-not-use
+        POST /suggestions/use
         GET /waits
         POST /waits
     """,

@@ -84,6 +84,7 @@ PAGES = {
         "/bookings/{closed}/review",
         "/favourites",
         "/waits",
+        "/suggestions",
         "/series/{series}",
         "/bookings/{visit}/cancel-from",
         "/blocked",

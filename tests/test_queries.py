@@ -28,6 +28,7 @@ from models_guides import Comment, Guide, GuideTag, GuideWord, Reaction
 from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_live import Message, MessageReport, TalkSide
 from models_money import Checkout, GatewayEvent, LedgerEntry, LedgerLine, Payment, Payout, PayoutBatch
+from models_taste import AreaProfessional, Recommendation
 from tests import client as browser
 from tests import factories, test_access
 
@@ -139,6 +140,11 @@ def grow(size, cast, ids):
     kept = {"customer_id": one["customer_id"], "created_at": now}
     put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
     put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
+    place = {"state": home.base.state, "district": home.base.district, "service_id": ids["service_id"]}
+    put(insert(AreaProfessional), [{"professional_id": n, "households": n % 50, **place} for n in people])
+    had = {"customer_id": one["customer_id"], "service_id": ids["service_id"], "number": 5, "score": 4.5}
+    liked = [{"professional_id": n, "position": n, "why": "stars", **had} for n in people[:8]]
+    put(insert(Recommendation), liked)
     _talk(count, first, cast, ids["booking_id"], now)
     _write_guides(count, people, cast, now)
     db.session.commit()
