@@ -268,12 +268,15 @@ def take_step(app: Flask, job: Job, period: str) -> Step | None:
     with app.app_context():
         began = time.monotonic()
         try:
+            cursor, known = _ahead(job, period)
             begin_write()
             run = timetable.begin(job, period)
             if timetable.is_over(job, run):
                 db.session.rollback()
                 return None
-            step = job.verb(period, run.cursor)
+            if known and run.cursor != cursor:
+                raise job_runs.Overtaken
+            step = job.verb(period, run.cursor, *known)
             write_down = job_runs.repeat if job.endless else job_runs.advance
             write_down(run, step, time.monotonic() - began)
             db.session.commit()
@@ -285,6 +288,17 @@ def take_step(app: Flask, job: Job, period: str) -> Step | None:
             app.logger.exception("the job %s failed", job.name)
             _note(job, period, error)
     return None
+
+
+def _ahead(job, period):
+    """What takes long, worked out before the transaction: where it is for, and as an argument for the verb."""
+    if job.ahead is None:
+        return 0, []
+    run = job_runs.find(job.name, period)
+    over, cursor = run is not None and timetable.is_over(job, run), run.cursor if run else 0
+    work = None if over else job.ahead(period, cursor)
+    db.session.rollback()
+    return cursor, [work and work()]
 
 
 def _note(job, period, error):

@@ -22,6 +22,7 @@ from domain import (
     clock,
     deliveries,
     exports,
+    forecasts,
     job_runs,
     pauses,
     proposals,
@@ -119,13 +120,18 @@ class Monthly:
 
 @dataclass(frozen=True)
 class Job:
-    """`verb` does a step of a period: some hundred things, from a cursor on, in one transaction."""
+    """`verb` does a step of a period: some hundred things, from a cursor on, in one transaction.
+
+    What a step takes long for, `ahead` reads; the callable that it answers is called outside of any
+    transaction, and the verb gets what comes of it, or None.
+    """
 
     name: str
     schedule: Minutely | Daily | Monthly
-    verb: Callable[[str, int], Step]
+    verb: Callable[..., Step]
     title: str
     what: str
+    ahead: Callable[[str, int], Callable | None] | None = None
 
     @property
     def endless(self) -> bool:
@@ -222,6 +228,14 @@ TIMETABLE = (
         pauses.judge,
         _l("Look at the scorecards"),
         _l("A professional below a limit is warned, and paused a week later if nothing is better."),
+    ),
+    Job(
+        forecasts.JOB,
+        Daily(AT_NIGHT),
+        forecasts.step,
+        _l("Forecast demand"),
+        _l("What the next 14 days bring is worked out for each service and city, and where professionals are short."),
+        ahead=forecasts.ahead,
     ),
     Job(
         "purge_claims",

@@ -38,7 +38,7 @@ LAYERS = (
     ("domain",),
     ("gateways", "payment_gateways"),
     ("models",),
-    ("storage", "assets", "smtp", "egress", "busy_times", "hub", "relays"),
+    ("storage", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
     ("extensions",),
     ("config",),
 )
@@ -46,6 +46,7 @@ LAYERS = (
 SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
+    ("models_forecast", "models"),
     ("models_live", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
@@ -86,6 +87,7 @@ GATED_BLUEPRINTS = {
     "admin_coupons",
     "admin_disputes",
     "admin_exports",
+    "admin_forecast",
     "admin_money",
     "admin_operations",
     "admin_payments",
@@ -105,6 +107,7 @@ GATED_BLUEPRINTS = {
     "professional_calendars",
     "professional_changes",
     "professional_conduct",
+    "professional_forecast",
     "professional_payments",
     "professional_extras",
     "professional_payouts",

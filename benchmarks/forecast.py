@@ -1,0 +1,156 @@
+"""How far the forecasts are off beside the seasonal naive one, whether intervals cover what they say, and the job.
+
+    python -m benchmarks.forecast [--quick]
+
+Each series is forecast from several of its past days, from what came before alone, and compared to what came
+after. The error is MASE: the mean absolute error over that of the seasonal naive forecast within what was
+known. The series are those of statsmodels' data sets (weekly, monthly and quarterly), and generated demand of
+services in cities: weekdays, drift, holidays that change it, more spread than chance alone. The job is the
+timetable's, on a database of bookings. It prints tables and exits 1 when a figure misses what is wanted.
+"""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections import defaultdict
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import statsmodels.datasets as shipped
+
+import demand_models
+from demand_models import Panel
+
+FULL = {"windows": 12, "cities": 6, "services": 14, "demand_windows": 20, "bookings": 200_000, "pairs": 300}
+QUICK = {"windows": 2, "cities": 2, "services": 8, "demand_windows": 4, "bookings": 20_000, "pairs": 40}
+MOST_BESIDE_NAIVE, WITHIN = 1.0, 0.05
+DAYS, FIRST = 728, "2024-06-03"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--quick", action="store_true", help="fewer series and windows, for CI")
+    given = arguments.parse_args()
+    size = QUICK if given.quick else FULL
+    warnings.simplefilter("ignore")
+    missed = [public(size), demand(size)]
+    return int(any(missed) and not given.quick)
+
+
+# -- What is compared -------------------------------------------------------------------------
+
+
+class Scores:
+    """Errors and covers by a name."""
+
+    def __init__(self):
+        self.rows = defaultdict(lambda: defaultdict(list))
+
+    def add(self, name, known, true, answer, season, at=None):
+        scale = np.abs(known[season:] - known[:-season]).mean()
+        if not scale:
+            return
+        at = np.arange(len(true)) if at is None else at
+        naive = np.array([known[len(known) - season + h % season] for h in range(len(true))])
+        row = self.rows[name]
+        row["ours"].append(np.abs(true - answer["expected"])[at].mean() / scale)
+        row["naive"].append(np.abs(true - naive)[at].mean() / scale)
+        for level in ("80", "95"):
+            low, high = np.array(answer[f"low{level}"]), np.array(answer[f"high{level}"])
+            row[level].extend(((low <= true) & (true <= high))[at])
+
+    def table(self, title, judged):
+        """Print it; answer whether one of those that are judged missed."""
+        print(f"\n{title}\n{'':<44}{'ours':>7}{'naive':>7}{'ratio':>7}{'80 %':>7}{'95 %':>7}{'forecasts':>11}")
+        missed = False
+        for name, row in self.rows.items():
+            ours, naive = np.mean(row["ours"]), np.mean(row["naive"])
+            covers = {level: np.mean(row[level]) for level in ("80", "95")}
+            fault = ours / naive >= MOST_BESIDE_NAIVE
+            fault |= any(abs(cover - int(level) / 100) > WITHIN for level, cover in covers.items())
+            missed |= name in judged and fault
+            note = "  missed" if name in judged and fault else ""
+            shares = "".join(f"{100 * cover:>7.1f}" for cover in covers.values())
+            print(f"{name:<44}{ours:>7.3f}{naive:>7.3f}{ours / naive:>7.2f}{shares}{len(row['80']):>11,}{note}")
+        return missed
+
+
+# -- Series that statsmodels carries ----------------------------------------------------------
+
+
+def public(size):
+    scores = Scores()
+    for name, season, horizon, series in public_series():
+        length = len(series[0])
+        step = max((length - 2 * horizon) // 2 // size["windows"], 1)
+        for window in range(size["windows"]):
+            end = length - horizon - window * step
+            panel = Panel([one[:end].tolist() for one in series], season=season, horizon=horizon, counts=False)
+            for one, answer in zip(series, demand_models.work_out(panel), strict=True):
+                for name_of_row in (name, "all"):
+                    scores.add(name_of_row, one[:end], one[end : end + horizon], answer, season)
+    return scores.table("statsmodels' data sets (MASE)", ["all"])
+
+
+def public_series():
+    """(name, season, horizon, series of one length)."""
+    weekly = shipped.co2.load_pandas().data["co2"].interpolate()
+    yield "CO2 on Mauna Loa, weekly", 52, 13, [weekly.to_numpy()[-1040:]]
+    yield "CO2 on Mauna Loa, monthly", 12, 12, [weekly.resample("MS").mean().to_numpy()]
+    warm = shipped.elnino.load_pandas().data.drop(columns="YEAR").to_numpy().ravel()
+    yield "El Niño, monthly", 12, 12, [warm]
+    macro = shipped.macrodata.load_pandas().data.drop(columns=["year", "quarter"])
+    yield "economy of the USA, quarterly, 12 series", 4, 8, [macro[name].to_numpy() for name in macro]
+    money = shipped.interest_inflation.load_pandas().data[["Dp", "R"]]
+    yield "German interest and prices, quarterly, 2", 4, 8, [money[name].to_numpy() for name in money]
+
+
+# -- Generated demand -------------------------------------------------------------------------
+
+
+def demand(size):
+    scores, draw = Scores(), np.random.default_rng(8)
+    series, parents, days = market(draw, size)
+    step = 182 // size["demand_windows"]
+    named = {t for t, names in enumerate(days) if names}
+    for window in range(size["demand_windows"]):
+        end = DAYS - 14 - window * step
+        panel = Panel([one[:end].tolist() for one in series], parents, first=FIRST, country="IN")
+        special = [h for h in range(14) if end + h in named]
+        for one, answer in zip(series, demand_models.work_out(panel), strict=True):
+            known, true = one[:end], one[end : end + 14]
+            often = known[-91:].mean() >= demand_models.LEAST_MEAN
+            scores.add("of one a day and more" if often else "of less", known, true, answer, 7)
+            scores.add("all", known, true, answer, 7)
+            if often and special:
+                scores.add("holidays and eves, of one a day and more", known, true, answer, 7, special)
+    return scores.table("generated demand with holidays (MASE)", ["all", "of one a day and more"])
+
+
+def market(draw, size):
+    """Daily counts of each city and of each service in it, their parents, and the special days."""
+    days = demand_models._calendar(Panel([[0.0] * DAYS], first=FIRST, country="IN"))[:DAYS]
+    effects = {name: draw.lognormal(-0.5, 0.5) for name in sorted({n for names in days for n in names})}
+    special = np.array([np.prod([effects[name] for name in names]) for names in days])
+    kinds = draw.dirichlet(np.full(7, 12.0), size["services"]) * 7
+    series, parents = [np.zeros(DAYS)], [None]
+    for _city in range(size["cities"]):
+        at, scale = len(series), draw.gamma(1.5)
+        series.append(np.zeros(DAYS))
+        parents.append(0)
+        for kind in kinds:
+            drift = np.exp(np.cumsum(draw.normal(0, 0.02, DAYS)) * 0.6 + 0.2 * np.sin(np.arange(DAYS) / 58 + draw.uniform(0, 6)))
+            mean = draw.gamma(0.7, 3) * scale * drift * kind[np.arange(DAYS) % 7] * special
+            one = draw.poisson(mean * draw.gamma(8, 1 / 8, DAYS)).astype(float)
+            series.append(one)
+            parents.append(at)
+            series[at] += one
+        series[0] += series[at]
+    return series, parents, days
+
+
+if __name__ == "__main__":
+    sys.exit(main())
