@@ -266,7 +266,7 @@ def _calendar(panel):
         return [()] * length
     names = [tuple(known.get(first + timedelta(n), "").split("; ")) for n in range(length + 1)]
     names = [() if name == ("",) else name for name in names]
-    return [today or tuple(f"eve of {name}" for name in tomorrow) for today, tomorrow in zip(names, names[1:])]
+    return [names[n] or tuple(f"eve of {name}" for name in names[n + 1]) for n in range(length)]
 
 
 def _effects(y, days, m):
@@ -282,7 +282,8 @@ def _effects(y, days, m):
                 seen.setdefault(name, []).append((y[t], np.median(around)))
     effect = dict(_believed({name: rows for name, rows in seen.items() if not name.startswith("eve of ")}))
     effect |= dict(_believed({name: rows for name, rows in seen.items() if name.startswith("eve of ")}))
-    return np.array([math.exp(np.mean([math.log(effect.get(n, 1.0)) for n in names])) if names else 1.0 for names in days])
+    logs = [[math.log(effect.get(name, 1.0)) for name in names] for names in days]
+    return np.array([math.exp(sum(those) / len(those)) if those else 1.0 for those in logs])
 
 
 def _believed(seen):
@@ -302,7 +303,6 @@ def _believed(seen):
 
 def _spread(panel, true, past):
     """How far a series was off, for counts in units of what chance alone would do."""
-    import numpy as np
 
     if not past.size:
         return 2.0 if panel.counts else 0.0

@@ -232,6 +232,7 @@ def register_routes(app: Flask) -> None:
     import admin_coupons
     import admin_disputes
     import admin_exports
+    import admin_forecast
     import admin_money
     import admin_operations
     import admin_payments
@@ -254,6 +255,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_changes
     import service_professional_conduct
     import service_professional_extras
+    import service_professional_forecast
     import service_professional_payments
     import service_professional_payouts
     import service_professional_people
@@ -273,6 +275,7 @@ def register_routes(app: Flask) -> None:
         admin_coupons,
         admin_disputes,
         admin_exports,
+        admin_forecast,
         admin_money,
         admin_operations,
         admin_payments,
@@ -296,6 +299,7 @@ def register_routes(app: Flask) -> None:
         service_professional_conduct,
         service_professional_payments,
         service_professional_extras,
+        service_professional_forecast,
         service_professional_payouts,
         service_professional_people,
         service_professional_proposals,

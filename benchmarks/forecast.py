@@ -12,7 +12,6 @@ timetable's, on a database of bookings. It prints tables and exits 1 when a figu
 import argparse
 import os
 import sys
-import time
 import warnings
 from collections import defaultdict
 
@@ -142,7 +141,8 @@ def market(draw, size):
         series.append(np.zeros(DAYS))
         parents.append(0)
         for kind in kinds:
-            drift = np.exp(np.cumsum(draw.normal(0, 0.02, DAYS)) * 0.6 + 0.2 * np.sin(np.arange(DAYS) / 58 + draw.uniform(0, 6)))
+            season = 0.2 * np.sin(np.arange(DAYS) / 58 + draw.uniform(0, 6))
+            drift = np.exp(np.cumsum(draw.normal(0, 0.012, DAYS)) + season)
             mean = draw.gamma(0.7, 3) * scale * drift * kind[np.arange(DAYS) % 7] * special
             one = draw.poisson(mean * draw.gamma(8, 1 / 8, DAYS)).astype(float)
             series.append(one)

@@ -139,8 +139,9 @@ def _forget(today):
     old = delete(Forecast).where(Forecast.day < today - timedelta(days=CHECKED_DAYS))
     db.session.execute(old.execution_options(synchronize_session=False))
     gone = select(DemandSeries.id).where(DemandSeries.made_on < today).scalar_subquery()
-    for table, column in ((Shortage, Shortage.series_id), (Forecast, Forecast.series_id), (DemandSeries, DemandSeries.id)):
-        db.session.execute(delete(table).where(column.in_(gone)).execution_options(synchronize_session=False))
+    for column in (Shortage.series_id, Forecast.series_id, DemandSeries.id):
+        stale = delete(column.class_).where(column.in_(gone))
+        db.session.execute(stale.execution_options(synchronize_session=False))
 
 
 # -- One step ---------------------------------------------------------------------------------
@@ -287,7 +288,8 @@ def _series_ids(batch):
     """The row of each series, made or brought up to date."""
     known = {}
     for some in _portions([_key(*key) for key in batch.keys]):
-        known |= dict(db.session.execute(select(DemandSeries.key, DemandSeries.id).where(DemandSeries.key.in_(some))).all())
+        there = select(DemandSeries.key, DemandSeries.id).where(DemandSeries.key.in_(some))
+        known |= dict(db.session.execute(there).all())
     new, old = [], []
     for (district, service_id), answer in zip(batch.keys, batch.answers, strict=True):
         values = {"made_on": batch.today, "model": answer["model"], "error": answer["error"]}

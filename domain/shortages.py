@@ -100,7 +100,8 @@ def find(supply: Supply, today: date, expected: dict, hours: dict) -> list[dict]
             for one in wanted:
                 row = _row(need[one], offered[one])
                 if row:
-                    found.append({"key": (district, one), "day": day, "expected": expected[district, one][number], **row})
+                    visits = expected[district, one][number]
+                    found.append({"key": (district, one), "day": day, "expected": visits, **row})
     return found
 
 

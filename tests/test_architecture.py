@@ -52,6 +52,7 @@ SECOND_HALVES = {
     ("models_money", "models_lifecycle"),
     ("forms_lifecycle", "forms"),
     ("forms_bills", "forms"),
+    ("forms_forecast", "forms"),
     ("forms_integrations", "forms"),
     ("forms_live", "forms"),
     ("forms_money", "forms"),

@@ -145,6 +145,7 @@ PAGES = {
         "/admin/reviews",
         "/admin/audit",
         "/admin/revenue",
+        "/admin/forecast",
         "/admin/ledger",
         "/admin/payouts/new",
         "/admin/payouts/{batch}",

@@ -19,6 +19,7 @@ from models import (
     Professional,
     Review,
     Role,
+    Service,
     Status,
     TimeOff,
     User,
@@ -138,6 +139,7 @@ def grow(size, cast, ids):
     put(insert(Favourite), [{"professional_id": n, **kept} for n in people[:90]])
     put(insert(BlockedPair), [{"professional_id": n, "by_id": kept["customer_id"], **kept} for n in people[90:95]])
     _talk(count, first, cast, ids["booking_id"], now)
+    _forecasts(size, ids)
     db.session.commit()
     db.session.expire_all()
 
@@ -163,6 +165,18 @@ def _talk(count, first, cast, booking_id, now):
     wrong = {"reason": "Rude", "created_at": now}
     reported = range(last + 1, last + 100)
     put(insert(MessageReport), [{"message_id": n, "by_id": (pro, customer)[n % 2], **wrong} for n in reported])
+
+
+def _forecasts(size, ids):
+    """Many cities, each with its forecast, and more shortages than a page shows."""
+    one = db.session.get_one(Service, ids["service_id"])
+    factories.forecast(f"City {size}")
+    series = factories.forecast(f"City {size}", one)
+    whole = [("", None), ("", one), ("Bengaluru Urban", one)] if size == FEW else []
+    for district, service in whole:
+        factories.forecast(district, service)
+    for days in range(min(size // 50, 14)):
+        factories.shortage(series, days)
 
 
 def _person(number, role, now):
@@ -234,6 +248,7 @@ def _pages(app, ids):
     for state in ("failed", "kept", "sent", "dropped"):
         yield "admin", f"/admin/outbox?state={state}"
     yield "admin", "/admin/appeals?show=answered"
+    yield "admin", f"/admin/forecast?service={ids['service_id']}"
     yield "admin", "/admin/payments?method=upi&status=claimed&from=2026-11-01&reference=000000000123"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"
