@@ -11,9 +11,19 @@ timetable's, on a database of bookings. It prints tables and exits 1 when a figu
 
 import argparse
 import os
+import random
+import resource
+import shutil
+import sqlite3
+import statistics
 import sys
+import tempfile
+import time
 import warnings
 from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -21,10 +31,17 @@ import numpy as np
 import statsmodels.datasets as shipped
 
 import demand_models
+import jobs
+from app import create_app
+from benchmarks.market import _insert, _stamp, market, settings_for
 from demand_models import Panel
+from domain import clock, forecasts, outlook, timetable
+from extensions import db
+from models_forecast import DemandSeries, Shortage
 
-FULL = {"windows": 12, "cities": 6, "services": 14, "demand_windows": 20, "bookings": 200_000, "pairs": 300}
-QUICK = {"windows": 2, "cities": 2, "services": 8, "demand_windows": 4, "bookings": 20_000, "pairs": 40}
+FULL = {"windows": 12, "cities": 6, "services": 14, "demand_windows": 20, "bookings": 200_000, "people": 2000}
+QUICK = {"windows": 2, "cities": 2, "services": 5, "demand_windows": 3, "bookings": 10_000, "people": 100}
+BOOKED_DAYS = 400
 MOST_BESIDE_NAIVE, WITHIN = 1.0, 0.05
 DAYS, FIRST = 728, "2024-06-03"
 
@@ -36,6 +53,7 @@ def main():
     size = QUICK if given.quick else FULL
     warnings.simplefilter("ignore")
     missed = [public(size), demand(size)]
+    job(size)
     return int(any(missed) and not given.quick)
 
 
@@ -112,7 +130,7 @@ def public_series():
 
 def demand(size):
     scores, draw = Scores(), np.random.default_rng(8)
-    series, parents, days = market(draw, size)
+    series, parents, days = generated(draw, size)
     step = 182 // size["demand_windows"]
     named = {t for t, names in enumerate(days) if names}
     for window in range(size["demand_windows"]):
@@ -129,7 +147,7 @@ def demand(size):
     return scores.table("generated demand with holidays (MASE)", ["all", "of one a day and more"])
 
 
-def market(draw, size):
+def generated(draw, size):
     """Daily counts of each city and of each service in it, their parents, and the special days."""
     days = demand_models._calendar(Panel([[0.0] * DAYS], first=FIRST, country="IN"))[:DAYS]
     effects = {name: draw.lognormal(-0.5, 0.5) for name in sorted({n for names in days for n in names})}
@@ -150,6 +168,87 @@ def market(draw, size):
             series[at] += one
         series[0] += series[at]
     return series, parents, days
+
+
+# -- The job ----------------------------------------------------------------------------------
+
+
+def job(size):
+    """A first run, which counts all days, and the one of the next day."""
+    path = market(size["people"], 0, whole_country=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "site.db"
+        shutil.copy(path, copy)
+        fill(copy, size["bookings"])
+        app = create_app(settings_for(copy))
+        with app.app_context():
+            for what, period in (("first run", clock.today() - timedelta(days=1)), ("a day later", clock.today())):
+                run(app, period, f"{what}, {size['bookings']:,} bookings")
+            pages()
+            db.session.remove()
+            db.engine.dispose()
+
+
+def fill(path, bookings):
+    """More on the weekend, in large cities, and of some services; one in forty is still to come."""
+    connection, draw = sqlite3.connect(path), random.Random(8)
+    pins = [row[0] for row in connection.execute("SELECT base_pincode FROM professionals")]
+    services = [row[0] for row in connection.execute("SELECT id FROM services ORDER BY id")]
+    customer, person = connection.execute("SELECT max(id), min(id) FROM users").fetchone()
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight + timedelta(days=number) for number in range(-BOOKED_DAYS, 10)]
+    weights = [2.0 if day.weekday() >= 5 else 1.0 for day in days]
+    often = [1 / rank for rank in range(1, len(services) + 1)]
+    rows = []
+    columns = ((days, weights), (services, often), (pins,))
+    chosen = zip(*(draw.choices(*column, k=bookings) for column in columns), strict=True)
+    for number, (day, service, pin) in enumerate(chosen, 1):
+        start = day + timedelta(hours=draw.choice((4, 4, 5, 5, 6, 7, 8, 9, 10, 12, 12)))
+        moment = _stamp(start)
+        who = (number, customer, person, service, "closed" if day < midnight else "accepted")
+        when = (moment, _stamp(start + timedelta(hours=1)))
+        rows.append((*who, *when, "1, Main Road", pin, "", "INR", 100, 100, 100, moment, moment, "salt", 0, 0, 0))
+    columns = "id customer_id professional_id service_id status starts_at ends_at address_line pincode remarks currency"
+    columns += " subtotal total paid respond_by created_at code_salt code_tries cascade moves"
+    _insert(connection, "bookings", columns, rows)
+    connection.commit()
+    connection.close()
+
+
+def run(app, period, what):
+    """One period of the job, with how long each of its transactions held the database."""
+    held, plain = [], timetable.find(forecasts.JOB)
+
+    def timed(*given):
+        began = time.perf_counter()
+        step = plain.verb(*given)
+        held.append(time.perf_counter() - began)
+        return step
+
+    began = time.perf_counter()
+    jobs.run(app, replace(plain, verb=timed), period.isoformat())
+    took = time.perf_counter() - began
+    series, short = db.session.query(DemandSeries), db.session.query(Shortage).count()
+    own = series.filter(DemandSeries.model.not_in(["share", "mean"])).count()
+    print(
+        f"\n{what}: {took:.1f} s in {len(held)} steps, the longest transaction {max(held):.2f} s;"
+        f" {series.count():,} series, {own:,} with models of their own, {short:,} shortages"
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"the models so far: {peak.ru_utime:.1f} s of CPU, at most {peak.ru_maxrss / 1024:.0f} MB, given back")
+    db.session.rollback()
+
+
+def pages():
+    """What the admin's page reads."""
+    took = []
+    for _round in range(20):
+        began = time.perf_counter()
+        outlook.districts(), outlook.services(), outlook.read(), outlook.short()
+        took.append(time.perf_counter() - began)
+        db.session.rollback()
+        db.session.expunge_all()
+    print(f"what the page reads: {1000 * statistics.median(took):.1f} ms")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,12 @@ def first_day() -> date | None:
     return db.session.scalar(select(func.min(Demand.day)))
 
 
+def first_visit() -> date | None:
+    """The day of the first booking there is."""
+    starts_at = db.session.scalar(select(func.min(Booking.starts_at)))
+    return starts_at and clock.local(starts_at).date()
+
+
 def pairs(today: date) -> dict[str, dict[int, int]]:
     """Where what was wanted lately: of each district its services, with how often."""
     found = defaultdict(dict)

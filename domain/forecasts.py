@@ -33,7 +33,7 @@ DAYS_A_STEP = 7
 # A site with less has nothing to tell yet.
 LEAST_DAYS, LEAST_VISITS = 28, 30
 # A step forecasts cities until it has so many series with models of their own, or so many in all.
-MOST_OWN, MOST_SERIES = 30, 1000
+MOST_OWN, MOST_SERIES = 30, 500
 OWN_VISITS = 56
 # The cursor: the ordinal of a day to count, then, from here on, the cities that are forecast.
 FORECASTING = 10_000_000
@@ -100,8 +100,8 @@ def _count(period, today, cursor):
             JobRun.job == JOB, JobRun.period < period, JobRun.runs > 0, JobRun.status == RunStatus.DONE
         )
         done = db.session.scalar(last)
-        since = min(date.fromisoformat(done), today) - timedelta(days=UNSETTLED_DAYS) if done else date.min
-        cursor = max(since, today - timedelta(days=demand.KEPT_DAYS)).toordinal()
+        since = min(date.fromisoformat(done), today) - timedelta(days=UNSETTLED_DAYS) if done else demand.first_visit()
+        cursor = max(since or today, today - timedelta(days=demand.KEPT_DAYS)).toordinal()
     first = date.fromordinal(cursor)
     until = min(first + timedelta(days=DAYS_A_STEP), end)
     number = demand.count(first, until)

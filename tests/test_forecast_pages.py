@@ -35,7 +35,7 @@ def test_the_whole_site_is_shown_first(browser, one):
 
 def test_a_shortage_says_which_hours_to_open(browser, one):
     page = browser.get(PAGE).text
-    assert "9:00 am – 10:00 am, 6:00 pm – 8:00 pm" in page
+    assert "9:00 am – 10:00 am</span>, <span class=\"text-nowrap\">6:00 pm – 8:00 pm" in page
     assert "10 h" in page
     assert "7 h" in page
 
