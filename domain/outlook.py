@@ -14,7 +14,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 from domain import cells, clock, schedules
 from domain.demand import EVERYWHERE, is_weekend
 from extensions import db
-from models import Professional, Service
+from models import Offering, PinCode, Professional, Service
 from models_forecast import DemandSeries, Forecast, Shortage
 
 PAST_DAYS = 28
@@ -226,12 +226,13 @@ def busy_days(professional: Professional) -> list[BusyDay]:
 
 def _expected(professional):
     """Of each day ahead the visits expected at each hour, all services together."""
-    offered = [one.service_id for one in professional.offerings]
+    offered = select(Offering.service_id).where(Offering.professional_id == professional.id)
+    here = select(PinCode.district).where(PinCode.pincode == professional.base_pincode)
     rows = db.session.execute(
         select(Forecast.day, Forecast.expected, DemandSeries.hours)
         .join(DemandSeries, DemandSeries.id == Forecast.series_id)
         .where(
-            DemandSeries.district == professional.base.district,
+            DemandSeries.district == here.scalar_subquery(),
             DemandSeries.service_id.in_(offered),
             Forecast.kept.is_(False),
             Forecast.day >= clock.today(),

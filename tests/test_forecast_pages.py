@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 
@@ -86,13 +87,24 @@ def test_a_professional_sees_busy_hours(as_, one):
     assert "/professional/busy-hours" in as_(dev).get("/professional/calendar").text
 
 
+def test_a_busy_day_is_marked_in_the_calendar(as_, one):
+    dev = factories.professional(services=[one])
+    assert "Likely a busy day" not in as_(dev).get("/professional/calendar").text
+    saturday = factories.clock.today() + timedelta(days=5)
+    factories.db.session.query(factories.Forecast).filter_by(day=saturday).update({"expected": 20})
+    factories.db.session.commit()
+    page = as_(dev).get("/professional/calendar").text
+    assert page.count("Likely a busy day in your city, most of all at 6:00 pm – 7:00 pm") == 1
+
+
 def test_a_professional_without_customers_yet_is_told_so(as_, professional):
     assert "Too few visits of what you offer" in as_(professional).get("/professional/busy-hours").text
 
 
 def test_pages_ask_few_questions(browser, as_, one, count_queries):
     dev = as_(factories.professional(services=[one]))
-    for client, page in ((browser, PAGE), (browser, f"{PAGE}/csv"), (dev, "/professional/busy-hours")):
+    theirs = ("/professional/busy-hours", "/professional/calendar")
+    for client, page in ((browser, PAGE), (browser, f"{PAGE}/csv"), *((dev, page) for page in theirs)):
         client.get(page)
         with count_queries() as seen:
             assert client.get(page).status_code == 200
