@@ -14,7 +14,7 @@ from config import ROOT
 from demand_models import Panel, Unforecast
 
 # numpy says what it does not like by warnings, and the models try what does not fit.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(300)]
 WEEK = [4, 4, 4, 5, 6, 12, 10]
 
 
