@@ -6,11 +6,15 @@ MO := $(PO:.po=.mo)
 # One worker more than there are cores: some tests wait for minutes until a real clock goes on.
 WAITING := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 QUICK := not slow and not race and not browser
-ON_POSTGRES := not browser and (not slow or postgres)
+LONG := (slow or browser) and not race and not soak
+ON_POSTGRES := not browser and not soak and (not slow or postgres)
+# Tests of a second and of minutes lie side by side: none waits behind another while a worker is free.
+SIDE_BY_SIDE := -n $(WAITING) --maxschedchunk 1
 # In these no database has a part, or only as a notebook.
 NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py api/test_verbs.py test_gateways.py \
 	test_access.py api/test_access.py test_letters.py test_config.py test_calendar_reading.py test_states.py \
-	test_hub.py test_lines.py test_turns.py)
+	test_hub.py test_lines.py test_turns.py test_assets.py test_busy_times.py test_translations.py \
+	api/test_docs.py)
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 
@@ -20,10 +24,10 @@ run: $(VENV)/.run $(MO)  ## serve at http://127.0.0.1:$PORT (5000), with demo pe
 test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
 
-check: lint test browser-installed  ## everything that must hold before a change is merged
+check: lint test browser-installed  ## everything that must hold before a change is merged; no repetitions (soak)
 	$(VENV)/bin/pytest -q -m race
-	$(VENV)/bin/pytest -q -n $(WAITING) -m "(slow or browser) and not race"
-	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q -n $(WAITING) -m "$(ON_POSTGRES)" $(NO_DATABASE)
+	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)"
+	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick
@@ -39,7 +43,9 @@ browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real brow
 postgres: $(VENV)/.test $(MO)  ## the quick tests on PostgreSQL
 	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
 
-soak: $(VENV)/.test $(MO)  ## the races for ten times as long on both databases, then the benchmarks at full size
+soak: $(VENV)/.test $(MO) browser-installed  ## what check leaves out: more ways and widths, long walks, long races, full benchmarks
+	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "soak"
+	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "soak and postgres"
 	RACE_ROUNDS=2000 $(VENV)/bin/pytest -q -m race
 	RACE_ROUNDS=2000 TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -m race
 	$(MAKE) bench

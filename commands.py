@@ -53,6 +53,20 @@ def check_ledger():
     raise SystemExit(1 if found else 0)
 
 
+@ledger_group.command("adopt")
+def adopt_into_ledger():
+    """Write what the site did before it had a ledger: once, after moving to a version that has one."""
+    number = 0
+    while True:
+        begin_write()
+        written = billing.adopt()
+        db.session.commit()
+        if not written:
+            break
+        number += written
+    click.echo(f"{number} bookings are in the books now.")
+
+
 @click.command("recompute-ratings")
 @with_appcontext
 def recompute_ratings():

@@ -59,4 +59,4 @@ class PaymentsForm(PeriodForm):
     status = SelectField(
         _l("State"), [Optional()], choices=one_of(((one.value, name) for one, name in STATES.items()), _l("All states"))
     )
-    reference = StringField(_l("Reference"), [Length(max=120)], filters=[tidy])
+    reference = StringField(_l("Reference number"), [Length(max=120)], filters=[tidy])

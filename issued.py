@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 import templating
 from blocks import Facts, Heading, Table
+from domain import documents
 from domain.pricing import Line
 from models import LineKind
 from models_money import Document, DocumentKind
@@ -65,6 +66,8 @@ def _payment(document):
     yield _("Paid"), templating.money(document.amount)
     yield _("How"), templating.payment_method(document.content["method"])
     yield _("Still due"), templating.money(document.content["due"])
+    if documents.is_void(document):
+        yield _("Void"), _("This payment was not made, as was found later.")
 
 
 def _sign(document):

@@ -5,13 +5,13 @@ brings the ledger from what it says of the booking to what the bill says now, so
 order and twice. Payments, refunds and payouts are entries of their own.
 """
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from domain import commissions, documents, ledger
 from extensions import db
 from models import Booking, BookingLine, LineKind, Status
 from models_lifecycle import Refund
-from models_money import LedgerEntry, Payment
+from models_money import LedgerEntry, Payment, PaymentStatus
 
 BILL = "bill"
 # Until then nobody owes anything; what was paid before stands to the customer's credit.
@@ -78,6 +78,25 @@ def sent_back(refund: Refund) -> None:
     """What was promised back has left the account that held it."""
     amounts = {ledger.REFUNDS: refund.amount, refund.holder: -refund.amount}
     ledger.post(f"refund:{refund.id}:sent", "refund_sent", amounts, refund.booking_id)
+
+
+def adopt(limit: int = 500) -> int:
+    """Write what a site did before it had a ledger: bills, payments and refunds of bookings of which nothing is
+    written. Answers how many bookings those were; what is issued about them has the number and date of now."""
+    unknown = (
+        select(Booking)
+        .where(or_(and_(Booking.status.in_(DUE), Booking.total > 0), Booking.payments.any()))
+        .where(~exists().where(LedgerEntry.booking_id == Booking.id))
+    )
+    found = db.session.scalars(unknown.order_by(Booking.id).limit(limit)).all()
+    for booking in found:
+        settle(booking)
+        for payment in booking.payments:
+            if payment.status is PaymentStatus.VERIFIED:
+                paid(payment)
+        for refund in booking.refunds:
+            given_back(refund, ledger.in_hand(refund.holder))
+    return len(found)
 
 
 def faults() -> list[str]:

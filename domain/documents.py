@@ -15,7 +15,7 @@ from domain.errors import NotFound
 from domain.paging import Page, keyset
 from extensions import db, settings
 from models import Booking, BookingLine, LineKind, Role, User
-from models_money import Document, DocumentCounter, DocumentKind, Payment
+from models_money import Document, DocumentCounter, DocumentKind, Payment, PaymentStatus
 
 # The invoice's own has none; with the law of India in mind a number is of 16 letters at most.
 PREFIXES = {DocumentKind.INVOICE: "", DocumentKind.CREDIT_NOTE: "C-", DocumentKind.RECEIPT: "R-"}
@@ -51,7 +51,7 @@ def bill(booking: Booking, change: dict[str, int]) -> None:
 
 def receipt(payment: Payment) -> None:
     """Issue what says that a customer paid."""
-    content = {"method": payment.method.value, "due": payment.booking.due}
+    content = {"method": payment.method.value, "due": payment.booking.due, "payment": payment.id}
     _issue(DocumentKind.RECEIPT, payment.booking, payment.amount, content)
 
 
@@ -157,6 +157,12 @@ def page(user: User, after: str | None = None) -> Page:
 def billed(booking_id: int) -> int:
     """What the invoices of a booking less its credit notes come to, in minor units."""
     return int(db.session.scalar(_of(booking_id).with_only_columns(func.coalesce(func.sum(Document.amount), 0))))
+
+
+def is_void(document: Document) -> bool:
+    """Whether a receipt is of a payment that, as an admin decided, never was made."""
+    paid = select(Payment.status).where(Payment.id == document.content.get("payment"))
+    return db.session.scalar(paid) is PaymentStatus.REFUSED
 
 
 def _of(booking_id):

@@ -31,18 +31,18 @@ def pytest_unconfigure(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """What is marked slow may take longer than the others, unless it says how long itself; and what
-    waits for a real clock comes first, so that one worker waits while the others work."""
-    items.sort(key=lambda item: not _waits(item))
+    """What is marked slow may take longer than the others, unless it says how long itself; and what may
+    take longest comes first, so that no worker is left with it while the others have nothing to do."""
+    items.sort(key=_patience, reverse=True)
     for item in items:
         long = any(item.get_closest_marker(name) for name in ("slow", "browser"))
         if long and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
 
 
-def _waits(item):
-    marks = {mark.name for mark in item.iter_markers()}
-    return {"slow", "realtime"} <= marks and "browser" not in marks
+def _patience(item):
+    timeout = item.get_closest_marker("timeout")
+    return timeout.args[0] if timeout else 0
 
 
 @pytest.fixture(scope="session")

@@ -147,14 +147,14 @@ def test_days_that_are_none_are_refused(browser, path):
 def test_the_ledger_leads_to_each_account_and_each_booking(browser, owed, professional):
     assert "Nothing is written here" in browser.get("/admin/ledger/nobody").text
     page = browser.get("/admin/ledger").text
-    for words in ("Customers", "Professionals", "Held by stripe"):
+    for words in ("Customers", "Professionals", "Held by Stripe"):
         assert words in page
     account = browser.get(f"/admin/ledger/professional:{professional.id}").text
     assert "Balance: -₹499.00." in account
     assert f'href="/admin/bookings/{owed.id}"' in account
     ledger_of = f"/admin/bookings/{owed.id}/ledger"
     assert ledger_of in browser.get(f"/admin/bookings/{owed.id}").text
-    assert "Held by stripe" in browser.get(ledger_of).text
+    assert "Held by Stripe" in browser.get(ledger_of).text
     person = browser.get(f"/admin/people/{professional.id}").text
     assert f'href="/admin/ledger/professional:{professional.id}"' in person
 

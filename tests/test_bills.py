@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pypdf import PdfReader
 
-from domain import bookings, coupons, disputes, extras
+from domain import bookings, coupons, disputes, extras, payments
 from extensions import db
 from models import Booking, PaymentMethod, Status
 from models_money import Coupon, Document
@@ -223,6 +223,18 @@ def test_the_papers_sums_are_right_and_the_ledgers(as_, finished, customer):
     assert f"Changes {invoice.number}" in " ".join(credited.split())
     assert "₹100.01" in credited
     assert invoice.amount + credit_note.amount == finished.total
+
+
+def test_a_receipt_of_a_payment_that_never_was_says_so(as_, finished, customer, professional, admin):
+    receipt = finished.documents[1]
+    page = f"/documents/{receipt.id}"
+    assert "This payment was not made" not in as_(customer).get(page).text
+    payment = finished.payments[0]
+    payments.deny(payment, customer)
+    payments.take_back(payment, admin, "It was another customer.")
+    db.session.commit()
+    assert "This payment was not made" in as_(customer).get(page).text
+    assert "This payment was not made" in text_of(as_(professional).get(f"{page}/pdf"))
 
 
 def test_the_page_says_what_the_paper_says(as_, finished, professional):

@@ -4,7 +4,7 @@ import pytest
 
 from domain import clock, timetable, users
 from extensions import db
-from models import Role
+from models import Role, Status
 from tests import factories
 
 PASSWORD = "four brass kettles"
@@ -110,3 +110,13 @@ def test_a_job_that_fails_by_hand_says_why(run, monkeypatch, caplog):
     assert failed.exit_code == 1
     assert "failing 2026-11-23: failed: OSError: the disk is full" in failed.output
     assert "the job failing failed" in caplog.text
+
+
+def test_the_books_are_proved_and_filled_from_what_was_before(run, customer, professional):
+    factories.booking(customer, professional, status=Status.CLOSED)
+    refused = run(args=["ledger", "check"])
+    assert (refused.exit_code, "and its bill says" in refused.output) == (1, True)
+    assert run(args=["ledger", "adopt"]).output == "1 bookings are in the books now.\n"
+    assert run(args=["ledger", "adopt"]).output == "0 bookings are in the books now.\n"
+    proved = run(args=["ledger", "check"])
+    assert (proved.exit_code, proved.output) == (0, "The books balance.\n")

@@ -66,6 +66,7 @@ def test_it_is_whole_at_three_at_night_too(app, frozen):
     _assert_consistent()
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_the_whole_demonstration_has_everybody_in_six_cities(app):
     places.load_directory()

@@ -45,7 +45,7 @@ from tests import databases, factories
 from tests.conftest import MONDAY
 from tests.invariants import Answers, Look, faults
 
-STEPS, STEPS_OF_A_WALK = 2000, 100
+STEPS, MANY_STEPS, STEPS_OF_A_WALK = 600, 2000, 100
 QUARTER = timedelta(minutes=15)
 # People have to do with this many bookings at a time: with those, a walk gets far.
 LATEST = 6
@@ -385,8 +385,17 @@ def test_a_short_walk(walk):
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(1800)
-def test_long_walks(walk):
+def test_walks(walk):
     while walk.steps < STEPS:
+        go(walk, walks=3, steps=STEPS_OF_A_WALK)
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.timeout(1800)
+def test_long_walks(walk):
+    while walk.steps < MANY_STEPS:
         go(walk, walks=10, steps=STEPS_OF_A_WALK)
     # Or else the walks do not lead where they should.
     missing = OFTEN - (+walk.happened).keys()
@@ -407,6 +416,7 @@ GUARDS = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("module, name, instead, wrong", GUARDS, ids=[name for _module, name, *_ in GUARDS])
 def test_control_a_walk_goes_wrong_without_its_guards(walk, monkeypatch, module, name, instead, wrong):

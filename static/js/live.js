@@ -18,6 +18,7 @@ let pollTimer;
 let againTimer;
 let sleepTimer;
 let retryTimer;
+let leavingTimer;
 let over = false;
 
 function look(names) {
@@ -128,14 +129,39 @@ document.addEventListener("visibilitychange", () => {
   else if (!source || source.readyState === EventSource.CLOSED) listen();
 });
 window.addEventListener("pagehide", rest);
-window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  listen();
+  stay();
+});
 window.addEventListener("online", listen);
 window.addEventListener("offline", lose);
 
 // -- Parts that ask for themselves ------------------------------------------------------------
 
+// What a form changes is for the page that answers it: the one that sent it does not ask any more, nor wait
+// for what it asked. Here, at the end of its way, it is known whether a submit leaves the page.
+window.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.target === "_blank") return;
+  clearTimeout(leavingTimer);
+  leavingTimer = setTimeout(stay, SECONDS.again * 1000);
+  document.querySelectorAll(".htmx-request").forEach((part) => htmx.trigger(part, "htmx:abort"));
+});
+
+// The page is still there after a download or on a dead network, or again: what it did not ask, it asks now.
+function stay() {
+  if (!leavingTimer) return;
+  clearTimeout(leavingTimer);
+  leavingTimer = undefined;
+  look([EVERYTHING]);
+}
+
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.triggeringEvent?.type !== "look") return;
+  if (leavingTimer) {
+    event.preventDefault();
+    return;
+  }
   event.detail.headers["Doorstep-Look"] = "1";
   event.detail.timeout = SECONDS.again * 1000;
 });

@@ -57,7 +57,10 @@ def key_of(person):
     return text
 
 
-@pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "nobody")
+# What a stranger may ask the others ask too; that the rest is refused is in test_access.py.
+@pytest.mark.parametrize(
+    "role", [pytest.param(None, marks=pytest.mark.soak), *Role], ids=lambda role: role or "nobody"
+)
 def test_the_server_does_what_its_document_says(server, role, tmp_path):
     site, keys = server
     command = [shutil.which("schemathesis", path=os.path.dirname(sys.executable)), "run"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import time_machine
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 import app as application
 
@@ -16,6 +17,8 @@ import app as application
 def create_app() -> Flask:
     clock = time_machine.travel(_moment(), tick=False).start()
     site = application.create_app()
+    # Each test has a site of its own, whose pages would all be compiled anew.
+    site.jinja_env.bytecode_cache = FileSystemBytecodeCache(os.environ["TEMPLATES_FOLDER"])
     serve = site.wsgi_app
 
     def serve_then(environ, start_response):

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config import ROOT
+from tests import databases
 
 PATIENCE_SECONDS = 60
 
@@ -77,6 +78,8 @@ def serve(
 ) -> Iterator[Site]:
     """The site at a free port until the block ends. What the server logged as an error fails the test."""
     folder.mkdir(parents=True, exist_ok=True)
+    templates = databases.folder() / "templates"
+    templates.mkdir(exist_ok=True)
     site = Site(
         folder,
         {
@@ -88,6 +91,7 @@ def serve(
             "UPLOAD_DIR": str(uploads),
             "SECRET_KEY": secret_key,
             "RATELIMIT_ENABLED": "0",
+            "TEMPLATES_FOLDER": str(templates),
             **environment,
         },
     )

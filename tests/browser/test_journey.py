@@ -21,8 +21,15 @@ PROFESSIONAL, CUSTOMER = "Ravi Kumar", "Meera Pillai"
 SERVICE = "Tap repair"
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    "width, javascript",
+    [
+        pytest.param(390, True, id="390-script"),
+        pytest.param(1280, False, id="1280-no-script"),
+        pytest.param(1280, True, id="1280-script", marks=pytest.mark.soak),
+        pytest.param(390, False, id="390-no-script", marks=pytest.mark.soak),
+    ],
+)
 def test_a_whole_job_is_lived(new_site, visit, width, javascript):
     site = new_site(lambda: factories.admin(email="gita@example.com"))
     professional, admin, customer = (visit(site, width=width, javascript=javascript, axe=True) for _ in range(3))

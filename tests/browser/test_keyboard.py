@@ -29,7 +29,7 @@ FOCUS_FAULT = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.soak), 1280])
 def test_a_booking_is_made_with_the_keyboard_alone(new_site, visit, width):
     visitor = visit(new_site(people), width=width)
     keys = visitor.page.keyboard

@@ -132,8 +132,6 @@ def test_a_new_request_appears_with_its_countdown(come, address):
     professional.look()
 
 
-
-
 def test_a_countdown_runs_out_in_front_of_the_professional(new_site, visit):
     def little_time():
         professional = factories.professional(email=PROFESSIONAL, services=[factories.service()])
@@ -300,6 +298,34 @@ def filled(visitor, role, address):
     links = visitor.page.locator("main a").evaluate_all("(links) => links.map((link) => link.href)")
     found = next(match[1] for match in (re.search(pattern, link) for link in links) if match)
     return address.format(id=found, person=found)
+
+
+# In a page: every part asks once more, a moment after a form was sent.
+LOOK_MEANWHILE = """() => addEventListener("submit", () => setTimeout(() => {
+  document.querySelectorAll("[data-look]").forEach((part) => htmx.trigger(part, "look"));
+}, 100))"""
+
+
+def test_a_page_that_is_being_left_does_not_ask_until_it_is_known_to_stay(come):
+    professional = come(PROFESSIONAL)
+    professional.page.clock.install()
+    open_listening(professional, "/professional/requests")
+    professional.page.evaluate(LOOK_MEANWHILE)
+    asked = []
+    professional.page.on("request", lambda one: asked.append(one.url) if "doorstep-look" in one.headers else None)
+
+    def late(route):
+        professional.page.wait_for_timeout(SECOND)
+        # As after a download, the page stays.
+        route.fulfill(status=204)
+
+    professional.page.route("**/accept", late)
+    accept = professional.page.get_by_role("button", name="Accept")
+    with professional.page.expect_response("**/accept"):
+        accept.click(no_wait_after=True)
+    assert asked == []
+    with professional.page.expect_response(lambda one: "doorstep-look" in one.request.headers):
+        professional.page.clock.fast_forward(10 * SECOND)
 
 
 # -- Notifications ----------------------------------------------------------------------------

@@ -51,8 +51,17 @@ NO_PAGES |= {"api_docs.openapi", "public.feed", "customer_reports.paper", "profe
 NOT_IN_TOWN = {"customer.review"}
 
 
-@pytest.mark.parametrize("width, scheme", [(390, "light"), (1280, "light"), (390, "dark")])
-@pytest.mark.parametrize("role", STARTS)
+LOOKS = [(390, "light"), (1280, "light"), (390, "dark")]
+# A customer's pages are looked at by night in make check, those of the others in make soak.
+ONLY_IN_SOAK = {("anonymous", "dark"), ("professional", "dark"), ("admin", "dark")}
+
+
+def marked(role, width, scheme):
+    again = (role, scheme) in ONLY_IN_SOAK
+    return pytest.param(role, width, scheme, marks=pytest.mark.soak if again else ())
+
+
+@pytest.mark.parametrize("role, width, scheme", [marked(role, *looks) for role in STARTS for looks in LOOKS])
 def test_every_page_is_sound(site, town, visit, states, role, width, scheme):
     visitor = visit(town, width=width, scheme=scheme, state=states(role))
     seen = crawl(visitor, STARTS[role], DIFFERENT if scheme == "light" else ALIKE)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DatabaseError
 from domain import billing, bookings, disputes, ledger, no_shows
 from extensions import db
 from models import PaymentMethod, Status
+from models_lifecycle import RefundState
 from tests import factories
 
 
@@ -135,3 +136,16 @@ def test_the_command_says_so(app, job, professional):
     ledger.post("slip", billing.BILL, {ledger.TAX: -1, ledger.PLATFORM: 1}, job.id)
     db.session.commit()
     assert runner.invoke(args=["ledger", "check"]).exit_code == 1
+
+
+def test_what_was_before_the_ledger_is_taken_into_it_once(customer, professional):
+    job = factories.booking(customer, professional, status=Status.CLOSED)
+    payment = factories.payment(job)
+    factories.refund(payment, amount=5_000, state=RefundState.DONE)
+    ahead = factories.booking(customer, professional, starts_at=factories.at(15), status=Status.ACCEPTED)
+    factories.payment(ahead, amount=1_000)
+    assert sound() != []
+    assert billing.adopt() == 2
+    assert sound() == []
+    assert [one.amount for one in job.documents] == [job.total, job.total]
+    assert billing.adopt() == 0
