@@ -137,6 +137,7 @@ class Timetable:
     def start(self) -> None:
         self._every(SECONDS_A_TURN, self.turn)
         self._every(SECONDS_BETWEEN_LOOKS, self.work)
+        self._every(SECONDS_BETWEEN_LOOKS, self.think)
         self._every(SECONDS_A_TURN, self.export)
         self._every(SECONDS_A_TURN, self.read_calendars)
         self._every(SECONDS_A_TURN, self.settle)
@@ -146,7 +147,8 @@ class Timetable:
     def nudge(self) -> None:
         """Look at once what is to be done."""
         if self._scheduler.running:
-            self._scheduler.modify_job("work", next_run_time=datetime.now(UTC))
+            for name in ("work", "think"):
+                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def stop(self, timeout: float | None = None) -> bool:
         """Finish the step in hand and let another process lead; answer whether there was time for it."""
@@ -176,11 +178,11 @@ class Timetable:
 
     def work(self) -> None:
         """Do what is due, a step of each job in turn, so that a long one holds up none of the others."""
-        try:
-            while self._may_work() and self._round():
-                pass
-        except Exception:
-            self.app.logger.exception("the timetable stumbled")
+        self._work_on(lambda job: job.ahead is None)
+
+    def think(self) -> None:
+        """The same for jobs whose steps take long to work out; they hold up none of the others."""
+        self._work_on(lambda job: job.ahead is not None)
 
     def export(self) -> None:
         """Write the files that admins asked for; a long one holds up no job."""
@@ -206,13 +208,20 @@ class Timetable:
         except Exception:
             self.app.logger.exception("the payments stumbled")
 
-    def _round(self):
+    def _work_on(self, ours):
+        try:
+            while self._may_work() and self._round(ours):
+                pass
+        except Exception:
+            self.app.logger.exception("the timetable stumbled")
+
+    def _round(self, ours):
         with self.app.app_context():
             now = clock.now()
             endless = [(job, job.schedule.due(now)) for job in timetable.TIMETABLE if self._a_minute_passed(job)]
             due = dict.fromkeys([*endless, *timetable.due()])
         did_something = False
-        for job, period in due:
+        for job, period in filter(lambda one: ours(one[0]), due):
             if not self._may_work():
                 return False
             step = take_step(self.app, job, period)
