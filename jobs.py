@@ -137,6 +137,7 @@ class Timetable:
     def start(self) -> None:
         self._every(SECONDS_A_TURN, self.turn)
         self._every(SECONDS_BETWEEN_LOOKS, self.work)
+        self._every(SECONDS_BETWEEN_LOOKS, self.think)
         self._every(SECONDS_A_TURN, self.export)
         self._every(SECONDS_A_TURN, self.read_calendars)
         self._every(SECONDS_A_TURN, self.settle)
@@ -146,7 +147,8 @@ class Timetable:
     def nudge(self) -> None:
         """Look at once what is to be done."""
         if self._scheduler.running:
-            self._scheduler.modify_job("work", next_run_time=datetime.now(UTC))
+            for name in ("work", "think"):
+                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def stop(self, timeout: float | None = None) -> bool:
         """Finish the step in hand and let another process lead; answer whether there was time for it."""
@@ -176,11 +178,11 @@ class Timetable:
 
     def work(self) -> None:
         """Do what is due, a step of each job in turn, so that a long one holds up none of the others."""
-        try:
-            while self._may_work() and self._round():
-                pass
-        except Exception:
-            self.app.logger.exception("the timetable stumbled")
+        self._work_on(lambda job: job.ahead is None)
+
+    def think(self) -> None:
+        """The same for jobs whose steps take long to work out; they hold up none of the others."""
+        self._work_on(lambda job: job.ahead is not None)
 
     def export(self) -> None:
         """Write the files that admins asked for; a long one holds up no job."""
@@ -206,13 +208,20 @@ class Timetable:
         except Exception:
             self.app.logger.exception("the payments stumbled")
 
-    def _round(self):
+    def _work_on(self, ours):
+        try:
+            while self._may_work() and self._round(ours):
+                pass
+        except Exception:
+            self.app.logger.exception("the timetable stumbled")
+
+    def _round(self, ours):
         with self.app.app_context():
             now = clock.now()
             endless = [(job, job.schedule.due(now)) for job in timetable.TIMETABLE if self._a_minute_passed(job)]
             due = dict.fromkeys([*endless, *timetable.due()])
         did_something = False
-        for job, period in due:
+        for job, period in filter(lambda one: ours(one[0]), due):
             if not self._may_work():
                 return False
             step = take_step(self.app, job, period)
@@ -268,12 +277,15 @@ def take_step(app: Flask, job: Job, period: str) -> Step | None:
     with app.app_context():
         began = time.monotonic()
         try:
+            cursor, known = _ahead(job, period)
             begin_write()
             run = timetable.begin(job, period)
             if timetable.is_over(job, run):
                 db.session.rollback()
                 return None
-            step = job.verb(period, run.cursor)
+            if known and run.cursor != cursor:
+                raise job_runs.Overtaken
+            step = job.verb(period, run.cursor, *known)
             write_down = job_runs.repeat if job.endless else job_runs.advance
             write_down(run, step, time.monotonic() - began)
             db.session.commit()
@@ -285,6 +297,17 @@ def take_step(app: Flask, job: Job, period: str) -> Step | None:
             app.logger.exception("the job %s failed", job.name)
             _note(job, period, error)
     return None
+
+
+def _ahead(job, period):
+    """What takes long, worked out before the transaction: where it is for, and as an argument for the verb."""
+    if job.ahead is None:
+        return 0, []
+    run = job_runs.find(job.name, period)
+    over, cursor = run is not None and timetable.is_over(job, run), run.cursor if run else 0
+    work = None if over else job.ahead(period, cursor)
+    db.session.rollback()
+    return cursor, [work and work()]
 
 
 def _note(job, period, error):

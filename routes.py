@@ -246,6 +246,7 @@ def register_routes(app: Flask) -> None:
     import admin_coupons
     import admin_disputes
     import admin_exports
+    import admin_forecast
     import admin_guides
     import admin_money
     import admin_operations
@@ -273,6 +274,7 @@ def register_routes(app: Flask) -> None:
     import service_professional_changes
     import service_professional_conduct
     import service_professional_extras
+    import service_professional_forecast
     import service_professional_payments
     import service_professional_payouts
     import service_professional_people
@@ -294,6 +296,7 @@ def register_routes(app: Flask) -> None:
         admin_disputes,
         admin_exports,
         admin_guides,
+        admin_forecast,
         admin_money,
         admin_operations,
         admin_payments,
@@ -321,6 +324,7 @@ def register_routes(app: Flask) -> None:
         service_professional_conduct,
         service_professional_payments,
         service_professional_extras,
+        service_professional_forecast,
         service_professional_payouts,
         service_professional_people,
         service_professional_proposals,

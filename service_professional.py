@@ -17,6 +17,7 @@ from domain import (
     disputes,
     earnings,
     lookups,
+    outlook,
     payments,
     payouts,
     presence,
@@ -92,7 +93,8 @@ def requests():
 @bp.get("/professional/calendar")
 def calendar():
     days = schedules.calendar(g.professional, clock.today(), CALENDAR_DAYS)
-    return render_template("service_professional/calendar.html", days=days)
+    busy = {one.day: one for one in outlook.busy_days(g.professional) if one.level == "busy"}
+    return render_template("service_professional/calendar.html", days=days, busy=busy)
 
 
 @bp.get("/professional/history")

@@ -24,12 +24,15 @@ SHOWN = {
     " uses created_by_id created_at off_at",
     "dispute_photos": "dispute_id position file_id",
     "disputes": "id booking_id words opened_at answer answered_at outcome refund reason resolved_by_id resolved_at",
+    "demand": "district service_id day hour number",
+    "demand_series": "id key service_id district made_on model error hours",
     "document_counters": "kind year last",
     "documents": "id kind year serial number booking_id customer_id professional_id amount content issued_at",
     "extras": "id booking_id label price quantity status proposed_at answered_at",
     "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
     " expires_at",
     "favourites": "customer_id professional_id created_at",
+    "forecasts": "series_id kept day expected low80 high80 low95 high95 booked came",
     "gateway_events": "id method event kind checkout_id fault at",
     "guide_comments": "id guide_id author_id text state created_at reported_by_id reason decided_at",
     "guide_pictures": "file_id guide_id",
@@ -70,6 +73,7 @@ SHOWN = {
     "series": "id customer_id professional_id service_id every created_at",
     "service_pairs": "service_id other_id households",
     "services": "id category_id name slug description base_price duration_minutes retired_at created_at",
+    "shortages": "series_id day expected needed offered missing hours",
     "sick_days": "professional_id day marked_by_id marked_at",
     "slot_claims": "professional_id bucket booking_id"
     " wait_id",

@@ -6,10 +6,8 @@ is run however late that is; with a row for each, no step of any clock runs one 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 
-from babel.dates import format_time
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -22,6 +20,7 @@ from domain import (
     clock,
     deliveries,
     exports,
+    forecasts,
     guides,
     job_runs,
     learning,
@@ -36,7 +35,7 @@ from domain import (
 )
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job_runs import Step
-from extensions import settings
+from domain.periods import Daily, Minutely, Monthly
 from models import JobRun, Lease, RunStatus, User
 
 # A process that runs the timetable and was not heard of for so long runs it no more.
@@ -44,92 +43,20 @@ SILENCE = timedelta(seconds=60)
 AT_NIGHT, IN_THE_MORNING = 3, 6
 
 
-class Minutely:
-    """Once in each minute of a stopwatch; its row is the date's."""
-
-    def read(self, text: str) -> str:
-        return date.fromisoformat(text).isoformat()
-
-    def due(self, now: datetime) -> str:
-        return clock.local(now).date().isoformat()
-
-    @property
-    def words(self) -> str:
-        return _("every minute")
-
-
-@dataclass(frozen=True)
-class Daily:
-    """Once for each date, from an hour of the site's clock on: the hour of reminders unless given."""
-
-    at: int | None = None
-
-    @property
-    def hour(self) -> int:
-        return settings.reminder_hour if self.at is None else self.at
-
-    @property
-    def words(self) -> str:
-        return _("every day at %(time)s", time=_spoken(self.hour))
-
-    def read(self, text: str) -> str:
-        return date.fromisoformat(text).isoformat()
-
-    def due(self, now: datetime) -> str:
-        """The latest date whose hour has come."""
-        here = clock.local(now)
-        return (here.date() - timedelta(days=here.hour < self.hour)).isoformat()
-
-    def before(self, period: str) -> str:
-        return (date.fromisoformat(period) - timedelta(days=1)).isoformat()
-
-    def after(self, period: str) -> str:
-        return (date.fromisoformat(period) + timedelta(days=1)).isoformat()
-
-    def begins(self, period: str) -> datetime:
-        """When a period becomes due."""
-        return datetime.combine(date.fromisoformat(period), time(self.hour), settings.zone)
-
-
-@dataclass(frozen=True)
-class Monthly:
-    """Once for each month, from an hour of its first day on."""
-
-    hour: int
-
-    @property
-    def words(self) -> str:
-        return _("on the 1st of each month at %(time)s", time=_spoken(self.hour))
-
-    def read(self, text: str) -> str:
-        return f"{_first(text):%Y-%m}"
-
-    def due(self, now: datetime) -> str:
-        """The latest month whose hour has come."""
-        here = clock.local(now)
-        period = f"{here:%Y-%m}"
-        return self.before(period) if here.day == 1 and here.hour < self.hour else period
-
-    def before(self, period: str) -> str:
-        return f"{_first(period) - timedelta(days=1):%Y-%m}"
-
-    def after(self, period: str) -> str:
-        return f"{_first(period) + timedelta(days=31):%Y-%m}"
-
-    def begins(self, period: str) -> datetime:
-        """When a period becomes due."""
-        return datetime.combine(_first(period), time(self.hour), settings.zone)
-
-
 @dataclass(frozen=True)
 class Job:
-    """`verb` does a step of a period: some hundred things, from a cursor on, in one transaction."""
+    """`verb` does a step of a period: some hundred things, from a cursor on, in one transaction.
+
+    What a step takes long for, `ahead` reads; the callable that it answers is called outside of any
+    transaction, and the verb gets what comes of it, or None.
+    """
 
     name: str
     schedule: Minutely | Daily | Monthly
-    verb: Callable[[str, int], Step]
+    verb: Callable[..., Step]
     title: str
     what: str
+    ahead: Callable[[str, int], Callable | None] | None = None
 
     @property
     def endless(self) -> bool:
@@ -235,6 +162,14 @@ TIMETABLE = (
     ),
     Job("sum_revenue", Daily(AT_NIGHT), revenue.sum_days, _l("Sum up the revenue"),
         _l("What bills brought is summed up by day, so that the report of a year is read quickly.")),
+    Job(
+        forecasts.JOB,
+        Daily(AT_NIGHT),
+        forecasts.step,
+        _l("Forecast demand"),
+        _l("What the next 14 days bring is worked out for each service and city, and where professionals are short."),
+        ahead=forecasts.ahead,
+    ),
     Job(
         "purge_claims",
         Daily(AT_NIGHT),
@@ -451,11 +386,3 @@ def _entry(job, runs, last):
             waits = run.retry_at if run and run.status is RunStatus.FAILED else job.schedule.begins(period)
             return Entry(job, last, waits if waits and waits > clock.now() else None, asked)
     return Entry(job, last, job.schedule.begins(job.schedule.after(reach[-1])), asked)
-
-
-def _first(period):
-    return date.fromisoformat(f"{period}-01")
-
-
-def _spoken(hour):
-    return format_time(time(hour), "h:mm a", locale=get_locale() or "en")

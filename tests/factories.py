@@ -59,6 +59,7 @@ from models import (
     Wait,
     WorkingHours,
 )
+from models_forecast import Demand, DemandSeries, Forecast, Shortage
 from models_guides import Guide, GuideState
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute, Refund, RefundState
@@ -244,6 +245,45 @@ def payout(professional: User, admin: User, amount: int = 49_900) -> Payout:
     batch = payouts.make(admin, today, payouts.preview(today).mark)
     db.session.commit()
     return db.session.query(Payout).filter_by(batch_id=batch.id, professional_id=professional.id).one()
+
+
+def demand(days: int, number=3, one: Service | None = None, district="Bengaluru Urban", hour=10) -> None:
+    """So many visits on each of the days before today, as the job would have counted them; `number` may be
+    a function of the date."""
+    one, today = one or service(), clock.today()
+    dates = [today - timedelta(days=n) for n in range(1, days + 1)]
+    for where in ("", district):
+        for day in dates:
+            much = number(day) if callable(number) else number
+            row = {"district": where, "service_id": one.id, "day": day, "hour": hour}
+            db.session.merge(Demand(**row, number=much))
+    db.session.commit()
+
+
+def forecast(district="Bengaluru Urban", one: Service | None = None, expected=8.0, **values) -> DemandSeries:
+    """A series with four weeks that came as they were expected but for one visit, and 14 days to come."""
+    today = clock.today()
+    key = f"{one.id if one else ''}|{district}"
+    hours = [0.1 if 9 <= hour % 24 < 17 else 0.2 if hour % 24 == 18 else 0.0 for hour in range(48)]
+    series = DemandSeries(
+        **{"key": key, "district": district, "service_id": one and one.id, "made_on": today, "hours": hours}
+        | {"model": "blend", "error": 0.8, **values}
+    )
+    db.session.add(series)
+    db.session.flush()
+    ranges = {"low80": expected - 2.5, "high80": expected + 2.5, "low95": expected - 4.5, "high95": expected + 4.5}
+    for number in range(-28, 14):
+        over = number < 0
+        row = {"series_id": series.id, "day": today + timedelta(days=number), "expected": expected, **ranges}
+        db.session.add(Forecast(**row, kept=over, booked=0 if over else 2, came=int(expected) + 1 if over else None))
+    db.session.commit()
+    return series
+
+
+def shortage(series: DemandSeries, days=1, **values) -> Shortage:
+    """Professionals are short of three hours on a day ahead."""
+    usual = {"expected": 8.0, "needed": 600, "offered": 420, "missing": 180, "hours": [[18, 20, 120], [9, 10, 60]]}
+    return _saved(Shortage(series_id=series.id, day=clock.today() + timedelta(days=days), **{**usual, **values}))
 
 
 def person(user_id: int) -> User:

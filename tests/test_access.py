@@ -56,6 +56,9 @@ TABLE = {
         GET /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/override-code
         POST /admin/bookings/<int:booking_id>/reassign
+        GET /admin/forecast
+        GET /admin/forecast/csv
+        GET /admin/forecast/short/csv
         GET /admin/exports
         POST /admin/exports
         POST /admin/exports/<int:export_id>/cancel
@@ -363,6 +366,7 @@ TABLE = {
     "login login 403 in away 403 in 403": """
         GET /professional/blocked
         GET /professional/rate-card
+        GET /professional/busy-hours
         GET /professional/calendar
         GET /professional/calendars
         GET /professional/earnings

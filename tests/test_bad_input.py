@@ -162,6 +162,7 @@ PAGES = {
         "/admin/reports/places",
         "/admin/reports/searches",
         "/admin/revenue",
+        "/admin/forecast",
         "/admin/ledger",
         "/admin/payouts/new",
         "/admin/payouts/{batch}",

@@ -56,6 +56,18 @@ class Process:
         self.look()
 
 
+def test_a_job_that_thinks_for_long_holds_up_no_other(app, frozen, monkeypatch):
+    done = []
+    slow = Job("slow", Daily(3), lambda period, cursor, thought: done.append(thought) or Step(1), "", "")
+    slow = dataclasses.replace(slow, ahead=lambda period, cursor: lambda: done.append("thinks") or "thought")
+    quick = Job("quick", Daily(3), lambda period, cursor: done.append("quick") or Step(1), "", "")
+    monkeypatch.setattr(timetable, "TIMETABLE", (slow, quick))
+    process = Process(app, frozen)
+    assert done == ["quick"]
+    process.timetable.think()
+    assert done == ["quick", "thinks", "thought"]
+
+
 class Diary(dict):
     """Jobs that write down for which periods they were run."""
 

@@ -19,6 +19,7 @@ from models import (
     Professional,
     Review,
     Role,
+    Service,
     Status,
     TimeOff,
     User,
@@ -147,6 +148,7 @@ def grow(size, cast, ids):
     put(insert(Recommendation), liked)
     _talk(count, first, cast, ids["booking_id"], now)
     _write_guides(count, people, cast, now)
+    _forecasts(size, ids)
     db.session.commit()
     db.session.expire_all()
 
@@ -191,6 +193,18 @@ def _write_guides(count, people, cast, now):
     said = {"guide_id": liked, "text": "Hello", "report": "", "reason": "", "created_at": now}
     states = ["shown", "waiting", "reported", "hidden"]
     put(insert(Comment), [{"author_id": n, "mark": f"crowd{n}", "state": states[n % 4], **said} for n in people])
+
+
+def _forecasts(size, ids):
+    """Many cities, each with its forecast, and more shortages than a page shows."""
+    one = db.session.get_one(Service, ids["service_id"])
+    factories.forecast(f"City {size}")
+    series = factories.forecast(f"City {size}", one)
+    whole = [("", None), ("", one), ("Bengaluru Urban", one)] if size == FEW else []
+    for district, service in whole:
+        factories.forecast(district, service)
+    for days in range(min(size // 50, 14)):
+        factories.shortage(series, days)
 
 
 def _person(number, role, now):
@@ -266,6 +280,7 @@ def _pages(app, ids):
     yield "admin", "/admin/guides?state=waiting"
     yield None, "/guides?q=tap"
     yield None, "/guides/tags/plumbing"
+    yield "admin", f"/admin/forecast?service={ids['service_id']}"
     yield "admin", "/admin/payments?method=upi&status=claimed&from=2026-11-01&reference=000000000123"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"

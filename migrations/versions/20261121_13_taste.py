@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_13"
-down_revision = "20261121_10"
+down_revision = "20261121_12"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_15"
-down_revision = "20261121_11"
+down_revision = "20261121_14"
 branch_labels = None
 depends_on = None
 
