@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask_login import current_user
 from sqlalchemy import text
 
+import help_pages
 import ics
 import templating
 from domain import (
@@ -16,6 +17,7 @@ from domain import (
     clock,
     feeds,
     files,
+    help_articles,
     places,
     presence,
     professionals,
@@ -122,7 +124,7 @@ def about():
 
 @bp.get("/help")
 def help():
-    return render_template("public/help.html", policy=settings.policy, settings=settings)
+    return render_template("public/help.html", topics=help_articles.by_topic(), language=help_pages.language())
 
 
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
@@ -235,8 +237,10 @@ def register_routes(app: Flask) -> None:
     import admin_money
     import admin_operations
     import admin_payments
+    import admin_questions
     import admin_reports
     import admin_webhooks
+    import assistant
     import conversations
     import customer
     import customer_changes
@@ -276,8 +280,10 @@ def register_routes(app: Flask) -> None:
         admin_money,
         admin_operations,
         admin_payments,
+        admin_questions,
         admin_reports,
         admin_webhooks,
+        assistant,
         conversations,
         customer,
         customer_changes,

@@ -58,6 +58,7 @@ class Knowledge:
     passages: tuple[Passage, ...]
     texts: Texts | None
     named: dict[str, tuple]
+    cities: dict[str, str]
 
     def read(self, text: str) -> Wording:
         return self.reader.read(text)
@@ -120,7 +121,8 @@ def make(services: tuple, cities: tuple[str, ...], passages: tuple[Passage, ...]
     said = phrases()
     texts = [phrase for several in said.values() for phrase in several]
     names = [f"{row.name} {row.category}" for row in services]
-    special = {city.lower(): PLACE for city in cities if " " not in city}
+    towns = {city.lower(): city for city in cities if " " not in city}
+    special = dict.fromkeys(towns, PLACE)
     special |= {word: SERVICE for row in services for word in _strong(row)}
     follow = {stem(word) for name in names for word in split(name)}
     reader = Reader([re.sub(r"SERVICE|PLACE", " ", text) for text in texts] + names, special, follow)
@@ -130,7 +132,8 @@ def make(services: tuple, cities: tuple[str, ...], passages: tuple[Passage, ...]
         for word in _stems(f"{row.name} {row.category}"):
             named.setdefault(word, []).append(row)
     texts = Texts([_stems(f"{one.title} {one.text}") for one in passages]) if passages else None
-    return Knowledge(services, reader, intents, passages, texts, {word: tuple(rows) for word, rows in named.items()})
+    by_word = {word: tuple(rows) for word, rows in named.items()}
+    return Knowledge(services, reader, intents, passages, texts, by_word, towns)
 
 
 @functools.cache

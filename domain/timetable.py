@@ -23,6 +23,7 @@ from domain import (
     deliveries,
     exports,
     job_runs,
+    open_questions,
     pauses,
     proposals,
     purges,
@@ -278,6 +279,13 @@ TIMETABLE = (
         api_results.forget_old,
         _l("Forget answers of the API"),
         _l("What calls with a one-time key were answered is forgotten after a day."),
+    ),
+    Job(
+        "purge_open_questions",
+        Daily(AT_NIGHT),
+        open_questions.forget,
+        _l("Forget old questions"),
+        _l("Questions to the assistant that nobody has asked again for half a year are forgotten."),
     ),
     Job(
         "purge_job_runs",

@@ -23,6 +23,13 @@ MOST_WORDS = 40
 NUMBER, UNKNOWN, NOTHING = "#", "?", "-"
 # What stands for any service, and for any place.
 SERVICE, PLACE = "SERVICE", NUMBER
+# Written like this they are no sign of Hindi, though some are Hindi too.
+ENGLISH_TOO = frozenset(
+    (
+        "appointment banana band bathroom bed been bill book booking char dam de do hi hindi is kin login mail main mat"
+        " or paint painting par payment photo slot sofa that the then to"
+    ).split()
+)
 
 _WORD = re.compile(r"[\w\u0900-\u097f]+")
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ations?|ments?|ings?|ians?|als?|ers?|ry|ed|es|e|s|y)$")
@@ -175,4 +182,4 @@ def _glossary():
     heard = {}
     for word in hindi:
         heard.setdefault(sound(word), exact[word])
-    return _Glossary(exact, heard, frozenset(hindi))
+    return _Glossary(exact, heard, frozenset(hindi - ENGLISH_TOO))

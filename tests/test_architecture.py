@@ -16,6 +16,7 @@ LAYERS = (
     ("routes", "commands"),
     (
         "admin",
+        "assistant",
         "customer",
         "service_professional",
         "account",
@@ -27,7 +28,7 @@ LAYERS = (
         "jobs",
     ),
     ("ics",),
-    ("letters", "exporting", "papers", "desk", "states", "calendar_reading", "settling"),
+    ("letters", "help_pages", "exporting", "papers", "desk", "states", "calendar_reading", "settling"),
     ("monthly", "issued"),
     ("auth",),
     ("forms",),
@@ -36,7 +37,7 @@ LAYERS = (
     ("identity", "visits"),
     ("fields", "upi"),
     ("domain",),
-    ("gateways", "payment_gateways"),
+    ("gateways", "payment_gateways", "phrasing"),
     ("models",),
     ("storage", "assets", "smtp", "egress", "busy_times", "hub", "relays"),
     ("extensions",),
@@ -47,9 +48,11 @@ SECOND_HALVES = {
     ("models_lifecycle", "models"),
     ("models_integrations", "models"),
     ("models_live", "models"),
+    ("models_assistant", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
     ("forms_lifecycle", "forms"),
+    ("forms_assistant", "forms"),
     ("forms_bills", "forms"),
     ("forms_integrations", "forms"),
     ("forms_live", "forms"),
@@ -62,7 +65,7 @@ LINES = {"forms.py": 600, "models.py": 1000}
 MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
-PUBLIC_BLUEPRINTS = {"public", "security", "auth", "api_docs", "live", "gateway_hooks"}
+PUBLIC_BLUEPRINTS = {"public", "security", "assistant", "auth", "api_docs", "live", "gateway_hooks"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 # A call of the API says itself to which roles it answers; these answer to anybody.
 PUBLIC_CALLS = {
@@ -89,6 +92,7 @@ GATED_BLUEPRINTS = {
     "admin_money",
     "admin_operations",
     "admin_payments",
+    "admin_questions",
     "admin_reports",
     "admin_webhooks",
     "conversations",
