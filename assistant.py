@@ -86,7 +86,8 @@ def _answered(form, answer):
     said, plan = Markup(), _signed(answer.step.plan) if answer and answer.step else ""
     if answer:
         with force_locale(f"{_language(answer)}_{settings.country}"):
-            said = Markup(_said(form, answer, plan))
+            # A template made it.
+            said = Markup(_said(form, answer, plan))  # noqa: S704
     turn = {"answer": answer, "said": said, "plan": plan, "spoken": answer and _language(answer)}
     if "HX-Request" in request.headers:
         return render_template("assistant/turn.html", form=form, **turn)

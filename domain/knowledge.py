@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from config import ROOT
-from domain import catalogue
+from domain import catalogue, help_articles
 from domain.retrieval import FRAME, Guess, Index, Texts
 from domain.wordings import PLACE, SERVICE, UNKNOWN, Reader, Wording, split, stem
 from extensions import db, unless_written
@@ -27,16 +27,14 @@ MOST_CITIES = 2000
 # A passage answers when it has so much of what is asked, in at least so many words.
 COVERED, FEWEST_WORDS = 0.75, 3
 # Words in the names of services that alone do not say which: "deep", "repair", "two".
-VAGUE = frozenset(
-    stem(word)
-    for word in (
-        "service services visit repair check up checkup home at for and or of the with per installation installing"
-        " replacement replace change deep one two three room day control treatment application support relief stress"
-        " men women seats size sq ft up to in furnished vacant bhk gas ordinary external fitting fixing full double"
-        " doors consultation colour color filter move care blockage removal grooming furniture appliance queen"
-        " apartment refill uninstallation water back set light salon face style styling dry jet mounting assembly"
-    ).split()
+VAGUE_WORDS = (
+    "service services visit repair check up checkup home at for and or of the with per installation installing"
+    " replacement replace change deep one two three room day control treatment application support relief stress"
+    " men women seats size sq ft up to in furnished vacant bhk gas ordinary external fitting fixing full double"
+    " doors consultation colour color filter move care blockage removal grooming furniture appliance queen"
+    " apartment refill uninstallation water back set light salon face style styling dry jet mounting assembly"
 )
+VAGUE = frozenset(map(stem, VAGUE_WORDS.split()))
 
 
 class Passage(NamedTuple):
@@ -118,14 +116,15 @@ def _content():
 
 
 def make(services: tuple, cities: tuple[str, ...], passages: tuple[Passage, ...]) -> Knowledge:
-    said = phrases()
+    said = {name: [*several, *_titles(name)] for name, several in phrases().items()}
     texts = [phrase for several in said.values() for phrase in several]
     names = [f"{row.name} {row.category}" for row in services]
     towns = {city.lower(): city for city in cities if " " not in city}
     special = dict.fromkeys(towns, PLACE)
     special |= {word: SERVICE for row in services for word in _strong(row)}
     follow = {stem(word) for name in names for word in split(name)}
-    reader = Reader([re.sub(r"SERVICE|PLACE", " ", text) for text in texts] + names, special, follow)
+    texts = [*(re.sub(r"SERVICE|PLACE", " ", text) for text in texts), *names]
+    reader = Reader(texts, special, follow, [f"{one.title} {one.text}" for one in passages])
     intents = Index({name: [_with_places(reader, phrase) for phrase in several] for name, several in said.items()})
     named = {}
     for row in services:
@@ -151,6 +150,12 @@ def sections(text: str) -> dict[str, list[str]]:
         elif line and not line.startswith("#"):
             lines.append(line)
     return found
+
+
+def _titles(name):
+    """What an article is called is a way to ask for it."""
+    article = help_articles.articles().get(name)
+    return article.titles.values() if article else ()
 
 
 def _with_places(reader, phrase):

@@ -6,12 +6,14 @@ from the phrases themselves, so that a word which many things share decides noth
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from domain.wordings import UNKNOWN
 
 RIDGE = 0.2
 # What a sentence is made of rather than about: it counts half.
-FRAME = frozenset("i you my your he him his she her they them we our can could may how what when where why who".split())
+FRAME_WORDS = "i you my your he him his she her they them we our can could may how what when where why who"
+FRAME = frozenset(FRAME_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,14 @@ class Index:
         self._bm25.index([found for _name, found in said], show_progress=False)
         self._most = {one: float(self._bm25.get_scores([one]).max()) for one in {one for _, fs in said for one in fs}}
         self._rarest = max(self._most.values())
-        alike = numpy.array([self._likeness(found) for _name, found in said], numpy.float32)
-        named = numpy.array([[float(name == one) for one in self._names] for name, _found in said], numpy.float32)
-        self._learnt = numpy.linalg.solve(alike.T @ alike + RIDGE * numpy.eye(len(said), dtype=numpy.float32), alike.T @ named)
+        alike = numpy.empty((len(said), len(said)), numpy.float32)
+        named = numpy.zeros((len(said), len(self._names)), numpy.float32)
+        for number, (name, found) in enumerate(said):
+            alike[number] = self._likeness(found)
+            named[number, self._names.index(name)] = 1
+        wanted, alike = alike.T @ named, alike.T @ alike
+        alike[numpy.diag_indices(len(said))] += RIDGE
+        self._learnt = numpy.linalg.solve(alike, wanted)
 
     def guesses(self, words: tuple[str, ...], most: int = 3) -> list[Guess]:
         """The likeliest few, the likeliest first; none where no word is known."""
@@ -81,6 +88,6 @@ class Texts:
 
 def features(words: tuple[str, ...]) -> list[str]:
     """The words, and those that stand side by side."""
-    pairs = [f"{one} {other}" for one, other in zip(words, words[1:], strict=False)]
+    pairs = [f"{one} {other}" for one, other in pairwise(words)]
     pairs = [pair for pair in pairs if UNKNOWN not in pair]
     return [*words, *(word for word in words if word not in FRAME), *pairs]

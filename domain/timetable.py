@@ -281,10 +281,7 @@ TIMETABLE = (
         _l("What calls with a one-time key were answered is forgotten after a day."),
     ),
     Job(
-        "purge_open_questions",
-        Daily(AT_NIGHT),
-        open_questions.forget,
-        _l("Forget old questions"),
+        "purge_open_questions", Daily(AT_NIGHT), open_questions.forget, _l("Forget old questions"),
         _l("Questions to the assistant that nobody has asked again for half a year are forgotten."),
     ),
     Job(

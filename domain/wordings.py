@@ -24,19 +24,17 @@ NUMBER, UNKNOWN, NOTHING = "#", "?", "-"
 # What stands for any service, and for any place.
 SERVICE, PLACE = "SERVICE", NUMBER
 # Written like this they are no sign of Hindi, though some are Hindi too.
-ENGLISH_TOO = frozenset(
-    (
-        "appointment banana band bathroom bed been bill book booking char dam de do hi hindi is kin login mail main mat"
-        " or paint painting par payment photo slot sofa that the then to"
-    ).split()
+ENGLISH_WORDS = (
+    "appointment banana band bathroom bed been bill book booking char dam de do hi hindi is kin login mail main mat"
+    " or paint painting par payment photo slot sofa that the then to"
 )
+ENGLISH_TOO = frozenset(ENGLISH_WORDS.split())
 
 _WORD = re.compile(r"[\w\u0900-\u097f]+")
+_MAIL = re.compile(r"\S*@\S*")
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ations?|ments?|ings?|ians?|als?|ers?|ry|ed|es|e|s|y)$")
 _DEVANAGARI = re.compile(r"[\u0900-\u097f]")
-_CONSONANTS = dict(
-    zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलळवशषसह", "k k g g n c c j j n t t d d n t t d d n p f b b m y r l l v s s s h".split(), strict=True)
-)
+_CONSONANTS = dict(zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलळवशषसह", "kkggnccjjnttddnttddnpfbbmyrllvsssh", strict=True))
 _VOWELS = {"अ": "a", "आ": "a", "इ": "i", "ई": "i", "उ": "u", "ऊ": "u", "ए": "e", "ऐ": "e", "ओ": "o", "औ": "o", "ऑ": "o"}
 _VOWELS |= {"ऋ": "ri", "ा": "", "ि": "i", "ी": "i", "ु": "u", "ू": "u", "े": "e", "ै": "e", "ो": "o", "ौ": "o", "ॉ": "o"}
 _VOWELS |= {"ृ": "ri", "ं": "n", "ँ": "n", "्": "", "़": "", "ः": ""}
@@ -101,20 +99,22 @@ def split(text: str) -> list[str]:
 class Reader:
     """Reads questions with the words that a site's texts use.
 
-    `special` has what some words stand for, by their stems: any service is one, and any town.
+    `special` has what some words stand for, by their stems: any service is one, and any town. Those of `follow`
+    belong to a service that stands before them, and those in `also` are words too, but nobody mistypes them.
     """
 
-    def __init__(self, texts: Iterable[str], special: Mapping[str, str], follow: Iterable[str] = ()):
+    def __init__(self, texts: Iterable[str], special: Mapping[str, str], follow: Iterable[str] = (), also: Iterable[str] = ()):
         self._known = {word for text in texts for word in split(text)}
-        self._stems = {stem(word) for word in self._known if word.isascii()}
         self._special, self._follow = special, frozenset(follow)
         self._near = {}
         for word in sorted((self._known | _glossary().exact.keys()) - _glossary().hindi):
             if word.isascii() and len(word) >= LONG_ENOUGH:
                 self._near.setdefault(word[0], []).append(word)
+        self._known.update(word for text in also for word in split(text))
+        self._stems = {stem(word) for word in self._known if word.isascii()}
 
     def read(self, text: str) -> Wording:
-        meant, hindi, words = [], 0, split(text)[:MOST_WORDS]
+        meant, hindi, words = [], 0, split(_MAIL.sub(" ", text))[:MOST_WORDS]
         for word in words:
             means, is_hindi = self._meaning(word)
             hindi += is_hindi

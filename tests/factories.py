@@ -21,6 +21,7 @@ from domain import (
     clock,
     ledger,
     listings,
+    open_questions,
     payout_accounts,
     payouts,
     places,
@@ -57,6 +58,7 @@ from models import (
     Wait,
     WorkingHours,
 )
+from models_assistant import OpenQuestion
 from models_integrations import ApiKey, Webhook
 from models_lifecycle import Dispute, Refund, RefundState
 from models_money import Checkout, CheckoutStatus, Payment, PaymentStatus, Payout, PayoutWay
@@ -351,6 +353,15 @@ def key(person: User, **values) -> ApiKey:
 def webhook(admin: User, url: str = "https://hooks.example.com/doorstep", verbs: tuple = ()) -> Webhook:
     made, _secret = webhooks.add(admin, url, [*verbs])
     return _saved(made)
+
+
+def question(text: str = "Do you repair watches?", **values) -> OpenQuestion:
+    """A question that the assistant had no answer to."""
+    open_questions.note(text, "en")
+    one = db.session.query(OpenQuestion).order_by(OpenQuestion.id.desc()).first()
+    for name, value in values.items():
+        setattr(one, name, value)
+    return _saved(one)
 
 
 def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:

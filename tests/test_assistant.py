@@ -46,7 +46,8 @@ def test_a_question_is_answered_in_its_language_with_its_source(client, question
 
 
 def test_what_it_does_not_know_it_says_and_the_admin_learns_it_once(client, as_, admin):
-    for text in ("Who won the match on 12 March? Mail me at asha@example.com", "who won the match on 13 march? mail me at b@example.com"):
+    first = "Who won the match on 12 March? Mail me at asha@example.com"
+    for text in (first, "who won the match on 13 march? mail me at b@example.com"):
         assert "I do not guess" in asked(client, text)
     question = db.session.query(OpenQuestion).one()
     assert (question.text, question.count) == ("Who won the match on ## March? Mail me at …@…", 2)
@@ -109,7 +110,7 @@ def test_people_hear_of_their_own_bookings_and_of_no_others(client, as_, custome
     when = "Tuesday 24 November, 9:00 am"
     assert "Log in" in said(asked(client, "when does my cleaner come?"))[1]
     assert when in said(asked(as_(customer), "when does my cleaner come?"))[1]
-    assert when in said(asked(as_(customer), "मेरी अगली बुकिंग कब है"))[1] or "24 नवंबर" in asked(as_(customer), "मेरी अगली बुकिंग कब है")
+    assert "24 नवंबर" in said(asked(as_(customer), "मेरी अगली बुकिंग कब है"))[1]
     assert when in said(asked(as_(professional), "when is my next booking?"))[1]
     for stranger in (other_customer, admin):
         assert "no booking ahead" in said(asked(as_(stranger), "when is my next booking?"))[1]

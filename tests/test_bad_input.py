@@ -50,7 +50,17 @@ NASTY = {
 }
 # Pages with forms for each role; the braces are filled with what `things` made.
 PAGES = {
-    "anonymous": ("/login", "/signup", "/signup/professional", "/reset", "/search", "/", "/unsubscribe/{unsubscribe}"),
+    "anonymous": (
+        "/login",
+        "/assistant",
+        "/help",
+        "/signup",
+        "/signup/professional",
+        "/reset",
+        "/search",
+        "/",
+        "/unsubscribe/{unsubscribe}",
+    ),
     "customer": (
         "/profile",
         "/account/messages",
@@ -164,6 +174,7 @@ PAGES = {
         "/admin/disputes/{answered}/refund",
         "/admin/disputes/{answered}/dismiss",
         "/admin/payments",
+        "/admin/questions",
         "/admin/payments/{denied}",
         "/admin/payments/{denied}/keep",
         "/admin/payments/{denied}/take-back",
@@ -267,6 +278,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "batch": payout.batch_id,
         "payout": payout.id,
         "category": factories.service().category_id,
+        "question": factories.question().id,
         "failed": failed.id,
         "claim": claim.id,
         "noted": noted.id,
