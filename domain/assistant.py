@@ -13,8 +13,8 @@ from domain.wordings import Wording
 from extensions import db
 from models import Booking, Professional, Role, Service, Status, User
 
-# Below the first nothing is answered, below the second it is asked back, and so it is when two things are as likely.
-ASK, SURE, CLEAR = 0.3, 0.33, 0.02
+# Below the first nothing is answered; when two things are as likely as the second it is asked back.
+LEAST, CLEAR = 0.28, 0.01
 MOST_BOOKINGS, MOST_LOOKED_AT = 3, 20
 # What is to be paid, and not only will be.
 _FINISHED = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED, Status.CANCELLED, Status.NO_SHOW)
@@ -39,14 +39,10 @@ class Answer:
 def understood(known: Knowledge, wording: Wording) -> tuple[str, ...]:
     """What a question may be about: one name, or several to choose from, or none."""
     guesses = known.guesses(wording)
-    if not guesses or guesses[0].name == NONE or guesses[0].score < ASK:
+    if not guesses or guesses[0].name == NONE or guesses[0].score < LEAST:
         return ()
-    best = guesses[0].score
-    near = [one.name for one in guesses[1:] if one.name != NONE and one.score > best - CLEAR]
-    if near or best < SURE:
-        others = near or [one.name for one in guesses[1:] if one.name != NONE]
-        return (guesses[0].name, *others)
-    return (guesses[0].name,)
+    near = guesses[0].score - CLEAR
+    return tuple(one.name for one in guesses if one.name != NONE and one.score >= near)
 
 
 def ask(text: str, by: User | None, plan: Plan | None = None) -> Answer:

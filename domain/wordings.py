@@ -103,7 +103,13 @@ class Reader:
     belong to a service that stands before them, and those in `also` are words too, but nobody mistypes them.
     """
 
-    def __init__(self, texts: Iterable[str], special: Mapping[str, str], follow: Iterable[str] = (), also: Iterable[str] = ()):
+    def __init__(
+        self,
+        texts: Iterable[str],
+        special: Mapping[str, str],
+        follow: Iterable[str] = (),
+        also: Iterable[str] = (),
+    ):
         self._known = {word for text in texts for word in split(text)}
         self._special, self._follow = special, frozenset(follow)
         self._near = {}
