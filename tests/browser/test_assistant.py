@@ -22,7 +22,8 @@ def a_town():
 @WAYS
 def test_from_a_question_to_the_page_of_the_booking(new_site, visit, width, javascript):
     site = new_site(a_town)
-    customer, admin = (come(visit, site, name, width=width, javascript=javascript, axe=True) for name in ("asha", "gita"))
+    looks = {"width": width, "javascript": javascript, "axe": True}
+    customer, admin = (come(visit, site, name, **looks) for name in ("asha", "gita"))
     customer.open("/help")
     customer.open("/help/cancelling")
     customer.open("/")

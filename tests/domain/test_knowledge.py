@@ -61,6 +61,7 @@ def test_another_source_of_passages_is_one_function(app, monkeypatch):
     monkeypatch.setattr(knowledge, "_made", None)
     factories.service("Anything new", base_price=1_00)
     db.session.commit()
+    assert tale in knowledge.current().passages
     found = ask("sediment cartridges renewed year")
     assert (found.kind, found.passage) == ("passage", tale)
 
