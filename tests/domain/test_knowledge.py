@@ -59,9 +59,8 @@ def test_another_source_of_passages_is_one_function(app, monkeypatch):
     tale = Passage("Caring for an RO filter", "Sediment cartridges are renewed twice a year.", "/guides/ro")
     monkeypatch.setattr(knowledge, "SOURCES", (*knowledge.SOURCES, lambda services: [tale]))
     monkeypatch.setattr(knowledge, "_made", None)
-    factories.service("Anything new", base_price=1_00)
-    db.session.commit()
-    assert tale in knowledge.current().passages
+    # Each test has a database of its own, which to the process is one.
+    monkeypatch.setattr(knowledge, "_content", knowledge._content.__wrapped__)
     found = ask("sediment cartridges renewed year")
     assert (found.kind, found.passage) == ("passage", tale)
 
