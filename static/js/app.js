@@ -152,6 +152,6 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id !== "assistant-log") return;
   event.detail.target.querySelector(".turn:last-of-type")?.scrollIntoView({ block: "nearest" });
   const question = document.getElementById("assistant-question");
-  if (event.detail.elt.contains(question)) question.value = "";
+  if (event.detail.requestConfig?.elt.contains(question)) question.value = "";
   question.focus({ preventScroll: true });
 });
