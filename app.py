@@ -75,6 +75,7 @@ WRITING_BLUEPRINTS = frozenset(
         "admin_money",
         "admin_operations",
         "admin_payments",
+        "admin_questions",
         "admin_webhooks",
         "conversations",
         "customer",

@@ -142,6 +142,11 @@ class Settings:
     mask_contacts: bool
     guide_comments: str
     guide_reactions: tuple[str, ...]
+    contact_email: str
+    contact_phone: str
+    llm_url: str
+    llm_key: str = field(repr=False)
+    llm_model: str
     reminder_hour: int
     trusted_proxies: int
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -235,6 +240,9 @@ def load(environ=None) -> Settings:
         mask_contacts=_flag(env, "MASK_CONTACTS", False),
         guide_comments=_one_of(env, "GUIDE_COMMENTS", "moderated", ("open", "moderated", "off")),
         guide_reactions=_reactions(env),
+        contact_email=env.get("CONTACT_EMAIL", "").strip(),
+        contact_phone=env.get("CONTACT_PHONE", "").strip(),
+        **_llm(env),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
@@ -391,6 +399,17 @@ def _sms_url(env):
     if url.count("{phone}") != 1:
         raise BadSetting("SMS_URL must have {phone} where the number of the person goes.")
     return scheme.lower() + url[len(scheme) :]
+
+
+def _llm(env):
+    """A language model that words answers; without a name for it there is none to ask."""
+    url, model = env.get("LLM_URL", "").strip().rstrip("/"), env.get("LLM_MODEL", "").strip()
+    parts = urlsplit(url)
+    if url and (parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query):
+        raise BadSetting(f"LLM_URL must be like https://llm.example.com/v1, not {url!r}.")
+    if url and not model:
+        raise BadSetting("LLM_MODEL is missing: LLM_URL needs the name of a model.")
+    return {"llm_url": url, "llm_key": env.get("LLM_KEY", "").strip(), "llm_model": model}
 
 
 def _tiles_url(env):

@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask_login import current_user
 from sqlalchemy import text
 
+import help_pages
 import ics
 import templating
 import visits
@@ -17,6 +18,7 @@ from domain import (
     clock,
     feeds,
     files,
+    help_articles,
     places,
     presence,
     professionals,
@@ -132,7 +134,7 @@ def about():
 
 @bp.get("/help")
 def help():
-    return render_template("public/help.html", policy=settings.policy, settings=settings)
+    return render_template("public/help.html", topics=help_articles.by_topic(), language=help_pages.language())
 
 
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
@@ -251,8 +253,10 @@ def register_routes(app: Flask) -> None:
     import admin_money
     import admin_operations
     import admin_payments
+    import admin_questions
     import admin_reports
     import admin_webhooks
+    import assistant
     import conversations
     import customer
     import customer_changes
@@ -300,8 +304,10 @@ def register_routes(app: Flask) -> None:
         admin_money,
         admin_operations,
         admin_payments,
+        admin_questions,
         admin_reports,
         admin_webhooks,
+        assistant,
         conversations,
         customer,
         customer_changes,

@@ -24,13 +24,15 @@ from domain import (
 from domain.availability import Day
 from domain.errors import Invalid, NotFound
 from extensions import db
-from models import Address, Approval, Booking, Category, Offering, PinCode, Professional, Service, User
+from models import Address, Approval, Booking, Category, Offering, PinCode, Professional, Service, User, UTCDateTime
 
 DAYS = 14
 
 _PROFESSIONAL = (
     select(
-        Professional, blocked_pairs.are_apart(bindparam("customer"), bindparam("professional")).label("apart")
+        Professional,
+        blocked_pairs.are_apart(bindparam("customer"), bindparam("professional")).label("apart"),
+        waits.held(bindparam("customer"), bindparam("professional"), bindparam("now", type_=UTCDateTime)).label("held"),
     )
     .join(Professional.user)
     .where(
@@ -116,7 +118,7 @@ def before_booking(
     more: tuple[int, ...] = (),
 ) -> Choices:
     """What can be booked, in at most six queries. Raises NotFound for an unknown professional."""
-    professional, closed = _professional(professional_id, by) if professional_id else (None, False)
+    professional, closed, held = _professional(professional_id, by) if professional_id else (None, False, None)
     offers = _offers(professional)
     offer = next((one for one in offers if one.service.id == service_id), None)
     if offer is None and service_id is None and len(offers) == 1:
@@ -125,7 +127,7 @@ def before_booking(
     addresses = users.addresses_of(by)
     address_id = address_id or _known(addresses, line, pincode)
     pin = _pin(addresses, address_id, pincode)
-    days = [] if closed else _days(by, professional, offer, extras, pin)
+    days = [] if closed else _days(by, professional, held, offer, extras, pin)
     return Choices(
         professional, closed, offers, offer, extras, addresses, address_id, pin, _looked_at(days, day, starts_at)
     )
@@ -170,11 +172,12 @@ def _without(day, starts_at):
 
 
 def _professional(professional_id, by):
-    """The professional, and whether they take no bookings now, or none of this customer."""
-    found = db.session.execute(_PROFESSIONAL, {"professional": professional_id, "customer": by.id}).one_or_none()
+    """The professional, whether they take no bookings now, or none of this customer, and which slot is held."""
+    asked = {"professional": professional_id, "customer": by.id, "now": clock.now()}
+    found = db.session.execute(_PROFESSIONAL, asked).one_or_none()
     if found is None:
         raise NotFound(_("There is no such professional. Look for another."))
-    return found.Professional, found.Professional.closed or found.apart
+    return found.Professional, found.Professional.closed or found.apart, found.held
 
 
 def _offers(professional):
@@ -205,13 +208,12 @@ def _extras(offers, offer, more):
     return tuple(known[one] for one in more if one in known)
 
 
-def _days(by, professional, offer, extras, pin):
+def _days(by, professional, held, offer, extras, pin):
     if offer is None:
         return []
     minutes = sum(one.service.duration_minutes for one in (offer, *extras))
     if professional:
-        hold = waits.held(by, professional.id)
-        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin, -hold.id if hold else 0)
+        return availability.free_slots(professional.id, minutes, clock.today(), DAYS, pin, -held if held else 0)
     if pin is None:
         return []
     nearby = matching.nearby(offer.service.id, pin, customer_id=by.id)

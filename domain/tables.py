@@ -48,6 +48,7 @@ SHOWN = {
     "ledger_lines": "entry_id position account amount",
     "notifications": "id user_id kind booking_id data created_at read_at",
     "offerings": "professional_id service_id own_price listed lat lon radius_km rating rank experience_years",
+    "open_questions": "id key text language count first_at last_at answered_at",
     "outbox": "id key kind channel user_id address booking_id status tries due_at leased_until subject error"
     " created_at sent_at webhook_id",
     "outside_calendars": "id professional_id name created_at due_at leased_until read_at failures error",

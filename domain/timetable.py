@@ -24,6 +24,7 @@ from domain import (
     guides,
     job_runs,
     learning,
+    open_questions,
     pauses,
     proposals,
     purges,
@@ -231,6 +232,10 @@ TIMETABLE = (
     Job(
         "suggestions", Daily(AT_NIGHT), learning.learn, _l("Work out suggestions"),
         _l("What is booked together, where and when is learnt from what closed, for what customers are shown next."),
+    ),
+    Job(
+        "purge_open_questions", Daily(AT_NIGHT), open_questions.forget, _l("Forget old questions"),
+        _l("Questions to the assistant that nobody has asked again for half a year are forgotten."),
     ),
     Job(
         "purge_job_runs",

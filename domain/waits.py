@@ -80,11 +80,11 @@ def open_ones(by: User) -> list[Wait]:
     return sorted(found, key=lambda wait: wait.status is not WaitStatus.HELD)
 
 
-def held(by: User, professional_id: int) -> Wait | None:
-    """The slot that is held for a customer with a professional now."""
-    mine = select(Wait).where(Wait.customer_id == by.id, Wait.professional_id == professional_id)
-    still = mine.where(Wait.status == WaitStatus.HELD, Wait.held_until > clock.now())
-    return db.session.scalar(still.order_by(Wait.id).limit(1))
+def held(customer, professional, now):
+    """The id of the slot that is held for a customer with a professional, as a part of a statement."""
+    mine = select(Wait.id).where(Wait.customer_id == customer, Wait.professional_id == professional)
+    still = mine.where(Wait.status == WaitStatus.HELD, Wait.held_until > now)
+    return still.order_by(Wait.id).limit(1).scalar_subquery()
 
 
 def is_held(wait_id: int) -> bool:

@@ -23,6 +23,7 @@ from domain import (
     guides,
     ledger,
     listings,
+    open_questions,
     payout_accounts,
     payouts,
     places,
@@ -59,6 +60,7 @@ from models import (
     Wait,
     WorkingHours,
 )
+from models_assistant import OpenQuestion
 from models_forecast import Demand, DemandSeries, Forecast, Shortage
 from models_guides import Guide, GuideState
 from models_integrations import ApiKey, Webhook
@@ -404,6 +406,15 @@ def key(person: User, **values) -> ApiKey:
 def webhook(admin: User, url: str = "https://hooks.example.com/doorstep", verbs: tuple = ()) -> Webhook:
     made, _secret = webhooks.add(admin, url, [*verbs])
     return _saved(made)
+
+
+def question(text: str = "Do you repair watches?", **values) -> OpenQuestion:
+    """A question that the assistant had no answer to."""
+    open_questions.note(text, "en")
+    one = db.session.query(OpenQuestion).order_by(OpenQuestion.id.desc()).first()
+    for name, value in values.items():
+        setattr(one, name, value)
+    return _saved(one)
 
 
 def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:

@@ -112,6 +112,9 @@ TABLE = {
         GET /admin/payments/<int:payment_id>/take-back
         POST /admin/payments/<int:payment_id>/take-back
         POST /admin/payments/<int:payment_id>/verify
+        GET /admin/questions
+        POST /admin/questions/<int:question_id>/answered
+        POST /admin/questions/<int:question_id>/open
         GET /admin/reconciliation
         POST /admin/reconciliation/statement
         POST /admin/reconciliation/verify
@@ -176,7 +179,10 @@ TABLE = {
         GET /api/docs
         GET /api/openapi.json
         GET /healthz
+        GET /assistant
+        POST /assistant
         GET /help
+        GET /help/<slug>
         POST /language
         GET /live
         POST /login
@@ -559,6 +565,8 @@ def make_things(cast):
         "service_id": booking.service_id,
         "category_id": booking.service.category_id,
         "category_slug": booking.service.category.slug,
+        "slug": "cancelling",
+        "question_id": factories.question().id,
         "pincode": factories.CITY_PIN,
         "said_id": said.id,
         "report_id": complaint.id,

@@ -16,6 +16,7 @@ LAYERS = (
     ("routes", "commands"),
     (
         "admin",
+        "assistant",
         "customer",
         "service_professional",
         "account",
@@ -28,7 +29,7 @@ LAYERS = (
         "jobs",
     ),
     ("ics",),
-    ("letters", "exporting", "papers", "desk", "states", "calendar_reading", "settling"),
+    ("letters", "help_pages", "exporting", "papers", "desk", "states", "calendar_reading", "settling"),
     ("monthly", "issued"),
     ("auth",),
     ("forms",),
@@ -37,7 +38,7 @@ LAYERS = (
     ("identity", "visits"),
     ("fields", "upi"),
     ("domain",),
-    ("gateways", "payment_gateways"),
+    ("gateways", "payment_gateways", "phrasing"),
     ("models",),
     ("storage", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
     ("extensions",),
@@ -52,10 +53,12 @@ SECOND_HALVES = {
     ("models_forecast", "models"),
     ("models_live", "models"),
     ("models_analytics", "models"),
+    ("models_assistant", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
     ("models_taste", "models"),
     ("forms_lifecycle", "forms"),
+    ("forms_assistant", "forms"),
     ("forms_bills", "forms"),
     ("forms_guides", "forms"),
     ("forms_forecast", "forms"),
@@ -70,7 +73,7 @@ LINES = {"forms.py": 600, "models.py": 1000}
 MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
-PUBLIC_BLUEPRINTS = {"public", "security", "auth", "api_docs", "live", "gateway_hooks", "guides"}
+PUBLIC_BLUEPRINTS = {"public", "security", "assistant", "auth", "api_docs", "live", "gateway_hooks", "guides"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 # A call of the API says itself to which roles it answers; these answer to anybody.
 PUBLIC_CALLS = {
@@ -100,6 +103,7 @@ GATED_BLUEPRINTS = {
     "admin_money",
     "admin_operations",
     "admin_payments",
+    "admin_questions",
     "admin_reports",
     "admin_webhooks",
     "conversations",

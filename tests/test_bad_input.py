@@ -54,7 +54,7 @@ NASTY = {
 # Pages with forms for each role; the braces are filled with what `things` made.
 PAGES = {
     "anonymous": (
-        *("/login", "/signup", "/signup/professional", "/reset", "/search"),
+        *("/login", "/signup", "/signup/professional", "/reset", "/search", "/assistant", "/help"),
         *("/", "/guides", "/unsubscribe/{unsubscribe}"),
     ),
     "customer": (
@@ -188,6 +188,7 @@ PAGES = {
         "/admin/disputes/{answered}/refund",
         "/admin/disputes/{answered}/dismiss",
         "/admin/payments",
+        "/admin/questions",
         "/admin/payments/{denied}",
         "/admin/payments/{denied}/keep",
         "/admin/payments/{denied}/take-back",
@@ -301,6 +302,7 @@ def things(customer, professional, other_professional, unapproved_professional, 
         "batch": payout.batch_id,
         "payout": payout.id,
         "category": factories.service().category_id,
+        "question": factories.question().id,
         "failed": failed.id,
         "claim": claim.id,
         "noted": noted.id,

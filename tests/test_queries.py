@@ -25,6 +25,7 @@ from models import (
     User,
     WorkingHours,
 )
+from models_assistant import OpenQuestion
 from models_guides import Comment, Guide, GuideTag, GuideWord, Reaction
 from models_lifecycle import Appeal, BlockedPair, Dispute, Favourite, Refund
 from models_live import Message, MessageReport, TalkSide
@@ -136,6 +137,8 @@ def grow(size, cast, ids):
     put(insert(Checkout), [{"key": f"crowd{n}", **begun} for n in people])
     said = {"method": "stripe", "kind": "paid", "fault": "It does not fit.", "at": now}
     put(insert(GatewayEvent), [{"event": f"crowd{n}", **said} for n in people])
+    open_question = {"text": "Do you repair watches?", "language": "en", "count": 1, "first_at": now, "last_at": now}
+    put(insert(OpenQuestion), [{"key": f"crowd{n}", **open_question} for n in people])
     act = {"actor_id": cast["admin"].id, "action": "approve", "subject_type": "professional", "at": now}
     put(insert(AuditEntry), [{"subject_id": n, "detail": {}, **act} for n in people])
     kept = {"customer_id": one["customer_id"], "created_at": now}
@@ -281,6 +284,7 @@ def _pages(app, ids):
     yield None, "/guides?q=tap"
     yield None, "/guides/tags/plumbing"
     yield "admin", f"/admin/forecast?service={ids['service_id']}"
+    yield "admin", "/admin/questions?show=answered"
     yield "admin", "/admin/payments?method=upi&status=claimed&from=2026-11-01&reference=000000000123"
     yield "customer", f"/book?professional_id=any&service_id={ids['service_id']}"
     yield "customer", f"/search?q=cleaning&{near}"

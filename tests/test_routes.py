@@ -78,9 +78,8 @@ def test_about_names_where_the_data_comes_from(client):
 
 
 def test_help_says_the_numbers_of_the_policy(client, app):
-    text = client.get("/help").text
-    assert "60 minutes to 30 days ahead" in text
-    assert "late fee of ₹100.00" in text
+    assert "60 minutes to 30 days ahead" in client.get("/help/how-far-ahead").text
+    assert "late fee of ₹100" in client.get("/help/cancelling").text
 
 
 def test_health_asks_the_database(client, count_queries):

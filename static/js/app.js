@@ -135,3 +135,23 @@ welcome(document);
 readNews();
 const messages = [...document.querySelectorAll("main [data-announce] p")].map((p) => p.textContent.trim());
 if (messages.length) announce(messages.join(" "));
+
+// -- The help assistant ------------------------------------------------------------------------
+
+// Its script comes when somebody opens it; without any, the link leads to its page.
+document.querySelector("[data-assistant]")?.addEventListener("click", async (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const link = event.currentTarget;
+  const { toggle } = await import(link.dataset.assistant);
+  toggle(link);
+});
+
+// An answer is shown from its question on, and the field is free for the next.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id !== "assistant-log") return;
+  event.detail.target.querySelector(".turn:last-of-type")?.scrollIntoView({ block: "nearest" });
+  const question = document.getElementById("assistant-question");
+  if (event.detail.requestConfig?.elt.contains(question)) question.value = "";
+  question.focus({ preventScroll: true });
+});
