@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from config import ROOT
-from domain import catalogue, help_articles
+from domain import catalogue, guides, help_articles, markdown
 from domain.retrieval import FRAME, Guess, Index, Texts
 from domain.wordings import PLACE, SERVICE, UNKNOWN, Reader, Wording, split, stem
 from extensions import db, unless_written
@@ -24,6 +24,7 @@ PHRASES = ROOT / "data" / "assistant" / "phrases.txt"
 # What is asked of somebody else: an answer would be invented.
 NONE = "none"
 MOST_CITIES = 2000
+MOST_GUIDES, SHORTEST_PASSAGE = 200, 60
 # A passage answers when it has so much of what is asked, in at least so many words.
 COVERED, FEWEST_WORDS = 0.75, 3
 # Words in the names of services that alone do not say which: "deep", "repair", "two".
@@ -90,8 +91,18 @@ def of_services(services) -> list[Passage]:
     return [Passage(row.name, row.description, f"/services/{row.category_slug}") for row in services if row.description]
 
 
+def of_guides(_services) -> list[Passage]:
+    """A passage for each paragraph of the latest guides: whole ones would answer with too much."""
+    return [
+        Passage(guide.title, text, f"/guides/{guide.slug}", guide.language)
+        for guide in guides.latest(MOST_GUIDES)
+        for text in markdown.words(guide.text).splitlines()
+        if len(text) >= SHORTEST_PASSAGE
+    ]
+
+
 # Each is given the services, and answers with passages.
-SOURCES = (of_services,)
+SOURCES = (of_services, of_guides)
 
 _making = threading.Lock()
 _made: tuple[tuple, Knowledge] | None = None
