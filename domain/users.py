@@ -9,29 +9,10 @@ from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import (
-    api_keys,
-    audit,
-    channels,
-    clock,
-    erasures,
-    files,
-    listings,
-    news,
-    places,
-)
+from domain import api_keys, audit, channels, clock, erasures, files, listings, news, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
-from models import (
-    Address,
-    Approval,
-    Booking,
-    Channel,
-    Professional,
-    Role,
-    Status,
-    User,
-)
+from models import Address, Approval, Booking, Channel, Professional, Role, Status, User
 
 LONGEST_NAME = 120
 MOST_ADDRESSES = 20
