@@ -15,6 +15,9 @@ NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py ap
 	test_access.py api/test_access.py test_letters.py test_config.py test_calendar_reading.py test_states.py \
 	test_hub.py test_lines.py test_turns.py test_assets.py test_busy_times.py test_translations.py \
 	api/test_docs.py)
+# The pages ask a database through the domain, which is tried on both; make soak tries these on PostgreSQL too.
+PAGES := $(addprefix --ignore-glob=tests/,test_account*.py test_admin*.py test_bad_input.py test_customer*.py \
+	test_people_choices.py test_service_professional*.py)
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 
@@ -27,7 +30,7 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 check: lint test browser-installed  ## everything that must hold before a change is merged; no repetitions (soak)
 	$(VENV)/bin/pytest -q -m race
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)"
-	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE)
+	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	$(VENV)/bin/python -m benchmarks.search --quick
 	$(VENV)/bin/python -m benchmarks.booking --quick
@@ -46,6 +49,7 @@ postgres: $(VENV)/.test $(MO)  ## the quick tests on PostgreSQL
 	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q -n auto -m "$(QUICK)"
 
 soak: $(VENV)/.test $(MO) browser-installed  ## what check leaves out: more ways and widths, long walks, long races, full benchmarks
+	$(MAKE) postgres
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "soak"
 	TEST_DATABASE=postgresql $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "soak and postgres"
 	RACE_ROUNDS=2000 $(VENV)/bin/pytest -q -m race

@@ -52,18 +52,6 @@ class Whole(fields.Integer):
         super().__init__(strict=True, **options)
 
 
-class Flag(fields.Boolean):
-    """true or false, and nothing that only looks like it."""
-
-    truthy = frozenset({True})
-    falsy = frozenset({False})
-
-    def _deserialize(self, value, attr, data, **kwargs):
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
-
-
 class Text(fields.String):
     """A text of at most so many characters, without what nobody sees."""
 

@@ -20,7 +20,6 @@ from extensions import db
 from models import Category, Role, Service, User
 from models_money import Coupon, CouponUse
 
-LONGEST_CODE = 30
 MOST_USES = 1_000_000
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{3,29}")
 _UNUSED = Coupon.off_at.is_(None), or_(Coupon.limit_all.is_(None), Coupon.uses < Coupon.limit_all)
