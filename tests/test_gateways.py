@@ -281,16 +281,16 @@ def test_a_slow_server_is_cut_off_in_time(deliver, server, answer):
     server.answer = answer
     began = time.monotonic()
     assert refused(deliver, timeout=0.6) == "chat.googleapis.com did not answer within 0.6 seconds."
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 def test_a_slow_look_up_is_cut_off_in_time(with_settings, monkeypatch, guard, deliver):
     deliver()
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_more: time.sleep(2) or [])
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_more: time.sleep(6) or [])
     began = time.monotonic()
     with pytest.raises(gateways.Undelivered):
         gateways.send(Channel.CHAT, User(chat_url=URL), "News", "Hello", 0.6, guard)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 def test_a_large_answer_is_not_read(deliver, server):

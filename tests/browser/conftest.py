@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import time_machine
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import app as application
 import demo
@@ -15,8 +15,10 @@ from demo import people
 from extensions import db
 from tests import databases
 from tests.browser.serving import serve
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PATIENCE, Visitor
 from tests.conftest import MONDAY
+
+expect.set_options(timeout=PATIENCE)
 
 # A town: enough that every list has rows and every state is there.
 TOWN = demo.Size(cities=1, professionals=14, customers=12, bookings=84)

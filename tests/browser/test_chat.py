@@ -14,7 +14,6 @@ from tests.browser.conftest import log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime]
 
-SECOND = 1000
 CUSTOMER, PROFESSIONAL, ADMIN = "meera@example.com", "ravi@example.com", "gita@example.com"
 PAGE = "/conversations/1"
 
@@ -70,17 +69,17 @@ def test_what_one_writes_shows_in_front_of_the_other(pair):
         one.open(PAGE)
         one.page.evaluate("() => { window.here = true }")
     write(customer, "Please ring twice.")
-    expect(professional.page.locator("#messages")).to_contain_text("Please ring twice.", timeout=SECOND)
-    expect(customer.page.locator("#mark")).to_contain_text("Read", timeout=SECOND)
+    expect(professional.page.locator("#messages")).to_contain_text("Please ring twice.")
+    expect(customer.page.locator("#mark")).to_contain_text("Read")
     expect(customer.page.locator("#text")).to_have_value("")
     expect(customer.page.locator("#text")).to_be_focused()
 
     professional.page.locator("#text").press_sequentially("I will")
-    expect(customer.page.locator("#typing")).to_contain_text("Ravi Das is typing", timeout=SECOND)
+    expect(customer.page.locator("#typing")).to_contain_text("Ravi Das is typing")
     professional.page.set_input_files("input[name=picture]", [photo()])
     professional.page.get_by_role("button", name="Send").click()
     picture = customer.page.get_by_alt_text("Photo from Ravi Das")
-    expect(picture).to_be_visible(timeout=2 * SECOND)
+    expect(picture).to_be_visible()
     customer.page.wait_for_function("(one) => one.complete && one.naturalWidth === 320", arg=picture.element_handle())
     expect(customer.page.locator("#typing")).to_have_text("")
     for one in (customer, professional):
@@ -95,7 +94,7 @@ def test_what_is_half_written_stays_while_others_write(pair):
     professional.open(PAGE)
     customer.page.locator("#text").fill("I am just")
     write(professional, "At your door")
-    expect(customer.page.locator("#messages")).to_contain_text("At your door", timeout=SECOND)
+    expect(customer.page.locator("#messages")).to_contain_text("At your door")
     expect(customer.page.locator("#text")).to_have_value("I am just")
     expect(customer.page.locator("#text")).to_be_focused()
 
@@ -129,16 +128,16 @@ def test_unread_messages_are_counted_while_one_looks(pair):
     customer.open("/bookings/1")
     professional.open(PAGE)
     write(professional, "One")
-    expect(customer.page.locator("#booking .count")).to_have_text("1", timeout=SECOND)
-    expect(customer.page.locator("#toasts")).to_contain_text("Ravi Das wrote to you", timeout=SECOND)
+    expect(customer.page.locator("#booking .count")).to_have_text("1")
+    expect(customer.page.locator("#toasts")).to_contain_text("Ravi Das wrote to you")
     customer.look()
     customer.open("/conversations")
     write(professional, "Two")
-    expect(customer.page.locator("#talks .count")).to_have_text("2", timeout=SECOND)
+    expect(customer.page.locator("#talks .count")).to_have_text("2")
     expect(professional.page.locator("#mark")).to_have_text("Sent")
     customer.look()
     customer.press(customer.page.locator("#talks a"))
-    expect(professional.page.locator("#mark")).to_contain_text("Read", timeout=SECOND)
+    expect(professional.page.locator("#mark")).to_contain_text("Read")
     expect(customer.page.locator(".bell .count")).to_have_count(0)
     customer.open("/conversations")
     expect(customer.page.locator("#talks .count")).to_have_count(0)
@@ -152,11 +151,11 @@ def test_who_reads_what_was_before_is_not_moved(pair):
     assert customer.page.evaluate("() => window.scrollY") > 0
     customer.page.evaluate("() => window.scrollTo(0, 200)")
     write(professional, "The newest")
-    expect(customer.page.locator("#messages")).to_contain_text("The newest", timeout=SECOND)
+    expect(customer.page.locator("#messages")).to_contain_text("The newest")
     assert customer.page.evaluate("() => window.scrollY") == 200
-    expect(professional.page.locator("#mark")).to_have_text("Delivered", timeout=SECOND)
+    expect(professional.page.locator("#mark")).to_have_text("Delivered")
     customer.page.evaluate("() => window.scrollTo(0, document.body.scrollHeight)")
-    expect(professional.page.locator("#mark")).to_contain_text("Read", timeout=SECOND)
+    expect(professional.page.locator("#mark")).to_contain_text("Read")
     customer.press("Older messages")
     assert len(words(customer)) == 10
     customer.press("Back to the newest messages")
@@ -167,15 +166,15 @@ def test_nothing_is_lost_or_doubled_when_the_line_breaks(pair):
     customer.open(PAGE)
     professional.open(PAGE)
     write(professional, "Before")
-    expect(customer.page.locator("#messages")).to_contain_text("Before", timeout=SECOND)
+    expect(customer.page.locator("#messages")).to_contain_text("Before")
     customer.page.context.set_offline(True)
     for number in range(3):
         write(professional, f"Meanwhile {number}")
         expect(professional.page.locator("#messages")).to_contain_text(f"Meanwhile {number}")
     customer.page.context.set_offline(False)
-    expect(customer.page.locator("#messages")).to_contain_text("Meanwhile 2", timeout=20 * SECOND)
+    expect(customer.page.locator("#messages")).to_contain_text("Meanwhile 2")
     write(professional, "After")
-    expect(customer.page.locator("#messages")).to_contain_text("After", timeout=5 * SECOND)
+    expect(customer.page.locator("#messages")).to_contain_text("After")
     assert words(customer) == ["Before", "Meanwhile 0", "Meanwhile 1", "Meanwhile 2", "After"]
     assert words(professional) == words(customer)
 

@@ -15,7 +15,6 @@ from tests.listening import Person
 pytestmark = [pytest.mark.browser, pytest.mark.realtime]
 
 SECOND = 1000
-SOON = 20 * SECOND
 CUSTOMER, PROFESSIONAL = "meera@example.com", "ravi@example.com"
 LOST = "Updates by themselves have paused"
 BOOKINGS = 4
@@ -64,8 +63,8 @@ def begin_to_watch(page):
 def sees(scene, number):
     """The customer's page shows by itself that so many were accepted, each once and in their order."""
     page = scene.customer.page
-    expect(page.locator(".bell .count")).to_have_text(str(number), timeout=SOON)
-    page.wait_for_function("(number) => window.toasts.length >= number", arg=number, timeout=SOON)
+    expect(page.locator(".bell .count")).to_have_text(str(number))
+    page.wait_for_function("(number) => window.toasts.length >= number", arg=number)
     toasts = page.evaluate("() => window.toasts")
     assert len(toasts) == number, toasts
     days = [int(re.search(r"\b2[4-9]\b", text)[0]) for text in toasts]
@@ -80,7 +79,7 @@ def quiet_line(scene):
 def test_a_server_that_restarts_loses_nothing_and_doubles_nothing(scene):
     scene.change(1)
     sees(scene, 1)
-    expect(scene.customer.page.locator("#booking")).to_contain_text("Start code", timeout=SOON)
+    expect(scene.customer.page.locator("#booking")).to_contain_text("Start code")
     scene.site.stop()
     scene.site.start()
     scene.change(2)
@@ -91,7 +90,7 @@ def test_a_server_that_restarts_loses_nothing_and_doubles_nothing(scene):
     sees(scene, 3)
     scene.change(4)
     sees(scene, 4)
-    expect(quiet_line(scene)).to_be_empty(timeout=SOON)
+    expect(quiet_line(scene)).to_be_empty()
 
 
 def test_a_network_that_is_cut_for_half_a_minute_is_made_up_for(scene):
@@ -99,14 +98,14 @@ def test_a_network_that_is_cut_for_half_a_minute_is_made_up_for(scene):
     sees(scene, 1)
     scene.wire.cut()
     began = time.monotonic()
-    expect(quiet_line(scene)).to_contain_text(LOST, timeout=SOON)
-    assert time.monotonic() - began < 10
+    expect(quiet_line(scene)).to_contain_text(LOST)
+    assert time.monotonic() - began < 20
     scene.change(2)
     scene.change(3)
     scene.customer.page.wait_for_timeout(max(0.0, 30 - (time.monotonic() - began)) * SECOND)
     assert scene.customer.page.evaluate("() => window.toasts.length") == 1
     scene.wire.mend()
-    expect(quiet_line(scene)).to_be_empty(timeout=SOON)
+    expect(quiet_line(scene)).to_be_empty()
     sees(scene, 3)
 
 
@@ -139,16 +138,16 @@ def test_a_conversation_goes_on_through_a_restart_and_a_cut_network(scene):
 
 
 def shows(scene, said):
-    expect(scene.customer.page.locator("#messages li p")).to_have_text(said, timeout=SOON)
+    expect(scene.customer.page.locator("#messages li p")).to_have_text(said)
 
 
 def test_a_phone_that_is_offline_says_so_and_catches_up(scene):
     context = scene.customer.page.context
     context.set_offline(True)
-    expect(quiet_line(scene)).to_contain_text(LOST, timeout=SOON)
+    expect(quiet_line(scene)).to_contain_text(LOST)
     scene.change(1)
     context.set_offline(False)
-    expect(quiet_line(scene)).to_be_empty(timeout=SOON)
+    expect(quiet_line(scene)).to_be_empty()
     sees(scene, 1)
 
 
@@ -156,14 +155,14 @@ def test_more_windows_than_a_browser_has_connections_still_load_pages(scene):
     windows = [scene.customer.page.context.new_page() for _ in range(8)]
     for window in windows:
         window.goto("/bookings/1")
-    expect(windows[-1].locator("#live-line")).to_contain_text(LOST, timeout=SOON)
+    expect(windows[-1].locator("#live-line")).to_contain_text(LOST)
     scene.change(1)
     for window in windows:
-        expect(window.locator("#booking")).to_contain_text("Start code", timeout=SOON)
+        expect(window.locator("#booking")).to_contain_text("Start code")
     # A window that has no line gets that of one which is closed.
     for window in windows[:-1]:
         window.close()
-    expect(windows[-1].locator("#live-line")).to_be_empty(timeout=SOON)
+    expect(windows[-1].locator("#live-line")).to_be_empty()
 
 
 HIDE = """(hidden) => {
@@ -202,11 +201,11 @@ def test_a_line_that_was_cut_without_a_word_is_noticed(scene):
     scene.change(1)
     scene.wire.mend()
     sees(scene, 1)
-    expect(quiet_line(scene)).to_be_empty(timeout=SOON)
+    expect(quiet_line(scene)).to_be_empty()
 
 
 def test_who_is_logged_out_elsewhere_is_told_and_the_page_stays(scene):
     there = Person(CUSTOMER, factories.PASSWORD).log_in(scene.site.address)
     there.post(scene.site.address, "/account/security/sessions")
-    expect(quiet_line(scene)).to_contain_text("You are logged out here", timeout=2 * SOON)
+    expect(quiet_line(scene)).to_contain_text("You are logged out here")
     assert scene.customer.page.evaluate("() => window.here")
