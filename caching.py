@@ -54,11 +54,10 @@ REVIEWS = Part("parts/reviews.html", lambda person, *_key: (editions.reviews(per
 def text(part: Part, load: Callable[[], dict], *key) -> Markup:
     """A part for the language of the reader. `load` reads what its template shows when it is not kept; it
     must follow from the key alone."""
-    names = part.rests_on(*key)
-    marks = editions.current(names)
+    marks = editions.current(part.rests_on(*key))
     if marks is None:
         return made(part, load)
-    name = _name(part.template, get_locale(), key, [marks[one] for one in names])
+    name = _name(part.template, get_locale(), key, marks)
     found = _asked(cache.get, name)
     if found is None:
         found = made(part, load)

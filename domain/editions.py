@@ -8,14 +8,14 @@ makes from rows of before the commit they keep under the old edition, which nobo
 import secrets
 from collections.abc import Collection
 
-from sqlalchemy import event, select
+from sqlalchemy import ColumnElement, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from extensions import db
 from models import Review
 from models_live import Edition
 
-MARK = "editions"
+MARK, READ = "new editions", "editions read"
 # The categories and services that can be booked.
 CATALOGUE = "catalogue"
 # Who can be found, where and how rated, and how they look in a list.
@@ -40,16 +40,30 @@ def changed_name(user_id: int) -> None:
     changed(LISTINGS, reviews(user_id), *map(reviews, db.session.scalars(wrote_for)))
 
 
-def current(names: Collection[str]) -> dict[str, str] | None:
+def column(name) -> ColumnElement[str]:
+    """The edition of something, for a query that reads it along; see note()."""
+    return func.coalesce(select(Edition.mark).where(Edition.name == name).scalar_subquery(), "")
+
+
+def note(marks: dict[str, str]) -> None:
+    """Hold on to editions that were read along. Older ones than the rows do no harm, see above."""
+    db.session().info.setdefault(READ, {}).update(marks)
+
+
+def current(names: Collection[str]) -> list[str] | None:
     """The edition of each; none in a transaction that changes anything: what it reads may never come to be."""
     if db.session().info.get(MARK):
         return None
-    found = select(Edition.name, Edition.mark).where(Edition.name.in_(names))
-    return dict.fromkeys(names, "") | dict(db.session.connection().execute(found).all())
+    known = db.session().info.setdefault(READ, {})
+    if missing := [name for name in names if name not in known]:
+        found = select(Edition.name, Edition.mark).where(Edition.name.in_(missing))
+        known.update(dict.fromkeys(missing, "") | dict(db.session.connection().execute(found).all()))
+    return [known[name] for name in names]
 
 
 @event.listens_for(db.session, "before_commit")
 def _write(session):
+    session.info.pop(READ, None)
     if session.in_nested_transaction() or not session.info.get(MARK):
         return
     # Last of all and in one order, so that of two that change the same one waits, and never each for the other.
@@ -62,5 +76,6 @@ def _write(session):
 
 @event.listens_for(db.session, "after_rollback")
 def _forget(session):
+    session.info.pop(READ, None)
     if not session.in_nested_transaction():
         session.info.pop(MARK, None)
