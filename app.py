@@ -428,7 +428,7 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
         prefix="static/",
         max_age=3600,
         autorefresh=settings.debug,
-        immutable_file_test=lambda _path, url: url.startswith("/static/vendor/"),
+        immutable_file_test=lambda _path, url: url.startswith("/static/vendor/") or "?v=" in url,
         add_headers_function=add_headers,
     )
 

@@ -119,7 +119,10 @@ def slots(professional_id):
 
 @bp.get("/pincodes/<pincode>")
 def pincode(pincode):
-    return render_template("public/pincode.html", pin=places.find_pin(pincode))
+    pin = places.find_pin(pincode)
+    # In the language of who asks, so for their browser alone; the directory only changes with a release.
+    known = {"Cache-Control": "private, max-age=3600"} if pin else {}
+    return render_template("public/pincode.html", pin=pin), known
 
 
 @bp.get("/photos/<file_id>")
