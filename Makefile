@@ -43,6 +43,7 @@ check: lint test browser-installed  ## everything that must hold before a change
 	$(VENV)/bin/python -m benchmarks.analytics --quick
 	$(VENV)/bin/python -m benchmarks.recommendations --quick
 	$(VENV)/bin/python -m benchmarks.forecast --quick
+	$(VENV)/bin/python -m benchmarks.cache --quick
 
 browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
 	$(VENV)/bin/pytest -q -m browser
@@ -68,6 +69,7 @@ bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	$(VENV)/bin/python -m benchmarks.analytics
 	$(VENV)/bin/python -m benchmarks.recommendations
 	$(VENV)/bin/python -m benchmarks.forecast
+	$(VENV)/bin/python -m benchmarks.cache
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered

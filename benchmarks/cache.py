@@ -26,7 +26,7 @@ from domain import catalogue, editions, places, recommendations, reviews, search
 from extensions import cache, db
 from tests.redises import Redis
 
-FULL, QUICK = 300, 30
+FULL, QUICK = 100, 20
 TODAY = datetime.now(UTC).date()
 PIN, PERSON, REVIEWS, HOUSEHOLDS = "560001", 1, 20, 9
 PAGES = {

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import threading
 from datetime import date, timedelta
+from urllib.request import urlopen
 
 import pytest
 from jinja2 import meta
@@ -15,7 +16,8 @@ from domain import clock, editions, learning, professionals, reviews, services, 
 from extensions import begin_write, cache, db
 from models import Service, Status, User
 from models_taste import AreaService
-from tests import factories
+from tests import databases, factories
+from tests.processes import Process
 from tests.redises import Redis
 
 SERVICE = "Tap repair"
@@ -418,6 +420,37 @@ def test_another_release_or_site_does_not_find_these(app):
     own = caching._version(app.config["SETTINGS"])
     assert own == caching._version(app.config["SETTINGS"])
     assert own != caching._version(dataclasses.replace(app.config["SETTINGS"], currency="JPY"))
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.realtime
+@pytest.mark.parametrize("where", ["in memory", "in Redis"])
+def test_what_one_process_changes_the_others_show_at_once(admin, worker_name, tmp_path, redis_server, where):
+    admin_id = admin.id
+    db.session.remove()
+    db.engine.dispose()
+    environment = {"SCHEDULER": "off", **({"REDIS_URL": redis_server.url} if where == "in Redis" else {})}
+    sites = [Process(tmp_path / f"process{n}", databases.url(worker_name), **environment) for n in range(2)]
+
+    def pages():
+        # Twice, so that it is kept.
+        return [urlopen(f"{site.address}/services").read().decode() for site in sites for _ in range(2)]
+
+    try:
+        assert all(SERVICE in page for page in pages())
+        for name in ("Leaky taps", "Dripping taps"):
+            begin_write()
+            edited(factories.service(SERVICE), db.session.get(User, admin_id), name)
+            db.session.commit()
+            assert all(name in page for page in pages())
+            db.session.execute(update(Service).where(Service.name == name).values(name=SERVICE))
+            db.session.commit()
+            assert all(name in page for page in pages()), "it was not kept"
+    finally:
+        ended = [site.stop() for site in sites]
+    assert ended == [0, 0]
+    assert not [site.log for site in sites if "Traceback" in site.log]
 
 
 # -- What a browser may keep ------------------------------------------------------------------
