@@ -15,6 +15,8 @@ from flask_babel import get_locale
 from flask_caching.backends.rediscache import RedisCache
 from markupsafe import Markup
 from redis import RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import ROOT, Settings
 from domain import editions
@@ -58,10 +60,10 @@ def text(part: Part, load: Callable[[], dict], *key) -> Markup:
     if marks is None:
         return made(part, load)
     name = _name(part.template, get_locale(), key, marks)
-    found = _asked(cache.get, name)
+    found = cache.get(name)
     if found is None:
         found = made(part, load)
-        _asked(cache.set, name, str(found), part.seconds)
+        cache.set(name, str(found), part.seconds)
     # It was escaped when it was made.
     return Markup(found)  # noqa: S704
 
@@ -91,7 +93,26 @@ class Texts:
 
 
 class SharedTexts(RedisCache):
+    """Texts in Redis; while it is away there are none, and pages can do without."""
+
     serializer = Texts()
+    away_until = 0.0
+
+    def get(self, key: str) -> str | None:
+        return self._unless_away(super().get, key)
+
+    def set(self, key: str, value: str, timeout: int | None = None) -> bool | None:
+        return self._unless_away(super().set, key, value, timeout)
+
+    def _unless_away(self, ask, *arguments):
+        if time.monotonic() < self.away_until:
+            return None
+        try:
+            return ask(*arguments)
+        except RedisError as error:
+            self.away_until = time.monotonic() + SECONDS_OF_A_PAUSE
+            log.warning("pages do without the cache for some seconds: %s", error)
+            return None
 
 
 def _configuration(settings: Settings) -> dict:
@@ -101,7 +122,12 @@ def _configuration(settings: Settings) -> dict:
         "CACHE_TYPE": "caching.SharedTexts",
         "CACHE_REDIS_URL": settings.redis_url,
         "CACHE_KEY_PREFIX": f"doorstep:part:{_version(settings)}:",
-        "CACHE_OPTIONS": {"socket_timeout": SECONDS_TO_ANSWER, "socket_connect_timeout": SECONDS_TO_ANSWER},
+        "CACHE_OPTIONS": {
+            "socket_timeout": SECONDS_TO_ANSWER,
+            "socket_connect_timeout": SECONDS_TO_ANSWER,
+            # A connection that broke while nobody used it is made anew once.
+            "retry": Retry(NoBackoff(), 1),
+        },
     }
 
 
@@ -117,19 +143,6 @@ def _version(settings):
 
 def _name(*of):
     return hashlib.sha256(repr(of).encode()).hexdigest()
-
-
-def _asked(ask, *arguments):
-    """What the cache answers; nothing while Redis is away, which pages can do without."""
-    pause = current_app.extensions.setdefault("parts_pause", [0.0])
-    if time.monotonic() < pause[0]:
-        return None
-    try:
-        return ask(*arguments)
-    except RedisError as error:
-        pause[0] = time.monotonic() + SECONDS_OF_A_PAUSE
-        log.warning("pages do without the cache for some seconds: %s", error)
-        return None
 
 
 # -- What a browser may keep ------------------------------------------------------------------

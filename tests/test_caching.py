@@ -1,6 +1,7 @@
 """What is kept of public pages: cleared with the commit of what makes it stale and not before, and nobody's own."""
 
 import dataclasses
+import io
 import re
 import threading
 from datetime import date, timedelta
@@ -12,11 +13,13 @@ from sqlalchemy import insert, select, update
 
 import caching
 from config import ROOT
-from domain import clock, editions, learning, professionals, reviews, services, tastes, users
+from domain import clock, editions, files, learning, professionals, reviews, services, tastes, users
 from extensions import begin_write, cache, db
-from models import Service, Status, User
+from models import FileKind, Service, Status, User
+from models_live import Edition
 from models_taste import AreaService
 from tests import databases, factories
+from tests.domain.test_files import picture
 from tests.processes import Process
 from tests.redises import Redis
 
@@ -47,7 +50,6 @@ def shared(app, redis_server):
     cache.init_app(app, caching._configuration(with_redis))
     yield redis_server
     app.extensions["cache"][cache] = in_memory
-    app.extensions.pop("parts_pause", None)
 
 
 @pytest.fixture
@@ -241,12 +243,14 @@ def test_what_is_taken_back_clears_nothing(kept, anybody, admin, monkeypatch):
     assert not parts_of("/services", anybody, monkeypatch)
 
 
-def test_the_end_of_a_savepoint_clears_nothing_and_loses_nothing(anybody, admin, monkeypatch):
+def test_the_end_of_a_savepoint_clears_nothing_and_loses_nothing(anybody, admin):
     anybody("/services")
+    marks = select(Edition.name, Edition.mark).order_by(Edition.name)
+    before = db.session.execute(marks).all()
     edited(factories.service(SERVICE), admin, "Leaky taps")
     with db.session.begin_nested():
         pass
-    assert db.session.scalar(select(editions.Edition.mark)) is None
+    assert db.session.execute(marks).all() == before
     with pytest.raises(ZeroDivisionError), db.session.begin_nested():
         raise ZeroDivisionError
     db.session.commit()
@@ -407,6 +411,16 @@ def test_without_redis_pages_are_made_anew(shared, anybody, frozen, caplog):
     assert caplog.text.count("pages do without the cache") == 1
 
 
+@pytest.mark.realtime
+def test_when_redis_is_back_parts_are_kept_again(shared, anybody, monkeypatch):
+    monkeypatch.setattr(caching, "SECONDS_OF_A_PAUSE", 0.0)
+    shared.stop()
+    assert parts_of("/services", anybody, monkeypatch) == parts_of("/services", anybody, monkeypatch) != []
+    shared.start()
+    anybody("/services")
+    assert not parts_of("/services", anybody, monkeypatch)
+
+
 def test_in_redis_there_are_texts_and_nothing_that_can_run(app, shared, anybody):
     anybody("/services")
     backend = app.extensions["cache"][cache]
@@ -526,3 +540,16 @@ def test_refusals_are_not_kept(client):
 @pytest.mark.parametrize("pin, kept", [(factories.CITY_PIN, "private, max-age=3600"), ("199999", "private, no-cache")])
 def test_a_browser_keeps_the_place_of_a_pin_code(client, pin, kept):
     assert client.get(f"/pincodes/{pin}").headers["Cache-Control"] == kept
+
+
+def test_a_browser_keeps_the_photo_of_a_professional(app, plumber):
+    plumber.photo_id = files.store(files.check(FileKind.PHOTO, io.BytesIO(picture())), plumber).id
+    db.session.commit()
+    client, path = app.test_client(), f"/photos/{plumber.photo_id}"
+    photo = client.get(path)
+    photo.close()
+    assert photo.headers["Cache-Control"] == "public, max-age=3600"
+    assert "Set-Cookie" not in photo.headers
+    again = client.get(path, headers={"If-None-Match": photo.headers["ETag"]})
+    again.close()
+    assert again.status_code == 304
