@@ -16,6 +16,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
 import api
 import auth
+import caching
 import commands
 import config
 import identity
@@ -278,6 +279,8 @@ def _init_extensions(app: Flask) -> None:
     babel.init_app(app, locale_selector=templating.select_locale)
     bootstrap.init_app(app)
     compress.init_app(app)
+    # Before it is compressed.
+    caching.init_app(app)
     auth.init_app(app)
     templating.init_app(app)
 
@@ -330,9 +333,6 @@ def _register_request_hooks(app: Flask, settings: config.Settings) -> None:
         more = {name: value for need in g.get("needs", ()) for name, value in on_request[need].items()}
         for name, value in (headers | more).items():
             response.headers.setdefault(name, value)
-        if "Cache-Control" not in response.headers:
-            # What a signed-in person sees must not come back out of a shared browser's history.
-            response.headers["Cache-Control"] = "no-store" if "_user_id" in session else "no-cache"
         return response
 
 
@@ -428,7 +428,7 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
         prefix="static/",
         max_age=3600,
         autorefresh=settings.debug,
-        immutable_file_test=lambda _path, url: url.startswith("/static/vendor/"),
+        immutable_file_test=lambda _path, url: url.startswith("/static/vendor/") or "?v=" in url,
         add_headers_function=add_headers,
     )
 

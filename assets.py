@@ -1,4 +1,5 @@
-"""Serves static/: what is text goes out compressed, from copies made when the site first starts."""
+"""Serves static/: what is text goes out compressed, from copies made when the site first starts; what is asked for
+by its digest may be kept forever."""
 
 import gzip
 import hashlib
@@ -16,6 +17,11 @@ WAYS = {
 }
 
 
+def version(path: Path | str) -> str:
+    """What an address says of a file's content."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:10]
+
+
 class Assets(WhiteNoise):
     """WhiteNoise that does not need its compressed files to lie beside the plain ones.
 
@@ -24,7 +30,19 @@ class Assets(WhiteNoise):
 
     def __init__(self, application, copies: Path, **options):
         self.copies = copies
+        # By the path with the query of templating.asset(). With any other query a file is not kept as long: an old
+        # page may ask for what the new release has changed.
+        self.versions = {}
         super().__init__(application, **options)
+
+    def __call__(self, environ, start_response):
+        exact = self.versions.get(f"{environ.get('PATH_INFO')}?{environ.get('QUERY_STRING')}")
+        return self.serve(exact, environ, start_response) if exact else super().__call__(environ, start_response)
+
+    def add_file_to_dictionary(self, url, path, stat_cache=None):
+        super().add_file_to_dictionary(url, path, stat_cache)
+        exact = f"{url}?v={version(path)}"
+        self.versions[exact] = self.get_static_file(path, exact, stat_cache)
 
     def get_static_file(self, path, url, stat_cache=None):
         plain = super().get_static_file(path, url, stat_cache)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from flask import current_app, g
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
+from flask_caching import Cache
 from flask_compress import Compress
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -56,6 +57,7 @@ mail = Mail()
 babel = Babel()
 bootstrap = Bootstrap5()
 compress = Compress()
+cache = Cache()
 limiter = Counter(key_func=get_remote_address)
 
 settings = LocalProxy(lambda: current_app.config["SETTINGS"])

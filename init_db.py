@@ -13,7 +13,7 @@ import config
 import demo
 from app import create_app
 from demo import people
-from domain import articles, clock, guides, places
+from domain import articles, clock, editions, guides, places
 from extensions import begin_write, db, settings
 from models import Category, PinCode, Role, Service, User
 from models_guides import Guide
@@ -85,6 +85,8 @@ def load_catalogue() -> None:
                     created_at=clock.now(),
                 )
             )
+    # A Redis may still have the pages of a database that was here before.
+    editions.changed(*editions.OF_THE_SITE)
     db.session.flush()
 
 

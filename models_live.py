@@ -1,4 +1,4 @@
-"""Tables of what happens while people look: conversations, and where somebody on the way is."""
+"""Tables of what happens while people look: conversations, where somebody on the way is, and what pages show anew."""
 
 from datetime import date, datetime
 
@@ -141,3 +141,11 @@ class Trip(db.Model):
 
 # Read with all that a page shows of a booking.
 Booking.position = relationship(Position, viewonly=True, uselist=False)
+
+
+class Edition(db.Model):
+    """The present edition of what pages keep texts of; one that was never changed has no row (see domain.editions)."""
+
+    __tablename__ = "editions"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    mark: Mapped[str] = mapped_column(String(16))

@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask_login import current_user
 from sqlalchemy import text
 
+import caching
 import help_pages
 import ics
 import templating
@@ -46,20 +47,20 @@ def home():
     place = places.resolve(where) if where else _own_place()
     return render_template(
         "public/home.html",
-        categories=catalogue.categories(),
+        categories=caching.text(caching.CATEGORIES, lambda: {"categories": catalogue.categories()}),
         days=_days_ahead(7),
         place=place,
-        nearby=search.count_near(place, search.DEFAULT_RADIUS) if place else 0,
-        radius=search.DEFAULT_RADIUS,
-        most=search.MOST_COUNTED,
+        nearby=caching.text(caching.NEARBY, lambda: _nearby(place), place) if place else "",
         where=where,
-        suggested=recommendations.suggestions(customer, place),
+        suggested=recommendations.suggestions(customer, place) if customer else None,
+        popular="" if customer else _popular(place),
     )
 
 
 @bp.get("/services")
 def services():
-    return render_template("public/services.html", categories=catalogue.categories())
+    text = caching.text(caching.SERVICES, lambda: {"categories": catalogue.categories()})
+    return render_template("public/services.html", services=text)
 
 
 @bp.get("/services/<category_slug>")
@@ -99,7 +100,7 @@ def professional(professional_id):
     return render_template(
         "public/professional.html",
         marks=marks,
-        reviews=reviews.of_professional(person.id, request.args.get("after")),
+        reviews=_reviews(person),
         last_active=presence.last_active(person.user),
         languages_spoken=[professionals.LANGUAGES.get(code, code) for code in person.languages],
         **_slots(person),
@@ -118,7 +119,10 @@ def slots(professional_id):
 
 @bp.get("/pincodes/<pincode>")
 def pincode(pincode):
-    return render_template("public/pincode.html", pin=places.find_pin(pincode))
+    pin = places.find_pin(pincode)
+    # In the language of who asks, so for their browser alone; the directory only changes with a release.
+    known = {"Cache-Control": "private, max-age=3600"} if pin else {}
+    return render_template("public/pincode.html", pin=pin), known
 
 
 @bp.get("/photos/<file_id>")
@@ -174,6 +178,33 @@ def health():
     """For a load balancer: 200 while the database answers."""
     db.session.execute(text("SELECT 1"))
     return "ok\n", 200, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+
+
+def _nearby(place):
+    number = search.count_near(place, search.DEFAULT_RADIUS)
+    return {"place": place, "radius": search.DEFAULT_RADIUS, "number": number, "most": search.MOST_COUNTED}
+
+
+def _popular(place):
+    """What anybody is shown; it goes by the season, so by the day."""
+    return caching.text(
+        caching.POPULAR, lambda: {"found": recommendations.suggestions(None, place)}, place, clock.today()
+    )
+
+
+def _reviews(person):
+    after = request.args.get("after")
+
+    def load():
+        return {
+            "reviews": reviews.of_professional(person.id, after),
+            "name": person.user.name,
+            "own": url_for("public.professional", professional_id=person.id),
+            "following": bool(after),
+        }
+
+    # Who turns the pages is rare, and may ask for as many as they like.
+    return caching.made(caching.REVIEWS, load) if after else caching.text(caching.REVIEWS, load, person.id)
 
 
 def _own_place():

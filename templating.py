@@ -1,11 +1,9 @@
 """How values are shown: money, days, times and distances in the reader's language and the site's zone."""
 
 import functools
-import hashlib
 import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
@@ -17,6 +15,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
+from assets import version
 from config import ROOT
 from domain import (
     audit,
@@ -408,4 +407,4 @@ def _decimal(value, locale):
 
 @functools.cache
 def _digest(path):
-    return hashlib.sha256(Path(ROOT, "static", path).read_bytes()).hexdigest()[:10]
+    return version(ROOT / "static" / path)

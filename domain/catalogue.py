@@ -9,6 +9,7 @@ from rapidfuzz import fuzz, process
 from sqlalchemy import bindparam, case, select
 from sqlalchemy.orm import aliased, contains_eager, joinedload
 
+from domain import editions
 from domain.errors import NotFound
 from domain.places import fold
 from extensions import db
@@ -50,7 +51,7 @@ _SIBLINGS = _ALL.join(_wanted, _wanted.category_id == Service.category_id).where
     _wanted.slug == bindparam("slug"), _wanted.retired_at.is_(None)
 )
 _LISTED = (
-    select(Professional)
+    select(Professional, editions.column(bindparam("reviews")), editions.column(editions.CATALOGUE))
     .join(Professional.user)
     .where(
         Professional.id == bindparam("professional"),
@@ -114,10 +115,14 @@ def with_siblings(slug: str) -> list:
 def listed(professional_id: int, without: frozenset[int] = frozenset()) -> Professional:
     """A professional whom everybody may find, with the person and the place; none of those `without`,
     whom the reader does not meet. Raises NotFound."""
-    found = db.session.scalar(_LISTED, {"professional": professional_id})
+    reviews = editions.reviews(professional_id)
+    found = db.session.execute(_LISTED, {"professional": professional_id, "reviews": reviews}).one_or_none()
     if found is None or professional_id in without:
         raise NotFound(_("There is no such professional, or they take no bookings now."))
-    return found
+    person, *marks = found
+    # Whoever looks at them mostly sees their reviews too.
+    editions.note(dict(zip((reviews, editions.CATALOGUE), marks, strict=True)))
+    return person
 
 
 def offers_of(professional_id: int) -> list:

@@ -12,7 +12,7 @@ from sqlalchemy import case, delete, exists, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
-from domain import clock, tastes
+from domain import clock, editions, tastes
 from domain.job_runs import Step
 from domain.tastes import Visit
 from extensions import db
@@ -33,6 +33,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def learn(period: str, cursor: int) -> Step:
     """A step towards suggestions from all that closed before the day of the period."""
     until = clock.start_of(date.fromisoformat(period))
+    editions.changed(editions.PLACES)
     for mark, work in ((COUNTED, _count), (WRITTEN, _write)):
         after = _moment(mark)
         if after < until:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, bindparam, case, false, select, true, update
 
-from domain import news
+from domain import editions, news
 from extensions import db
 from models import Approval, Offering, Professional, User
 
@@ -50,6 +50,7 @@ def refresh(professional_id: int) -> None:
     """Copy what a search needs from the professional to their offerings, in this transaction."""
     db.session.flush()
     db.session.execute(_REFRESH, {"professional": professional_id})
+    editions.changed(editions.LISTINGS)
     news.of_slots(professional_id)
     # Such as how many wait for approval.
     news.tell_admins(news.COUNTERS)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import audit, clock, notifications, ratings
+from domain import audit, clock, editions, notifications, ratings
 from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed
 from domain.paging import Page, keyset
 from domain.transitions import add_event, rule_for
@@ -34,6 +34,7 @@ def write(booking: Booking, by: User, rating: int, comment: str) -> Review:
     except IntegrityError as twice:
         raise Conflict(_("You have already reviewed this booking.")) from twice
     ratings.add(review.professional_id, review.rating, 1)
+    _show_anew(review)
     add_event(booking, "review", by)
     _tell(review.professional_id, "reviewed", booking, by)
     return review
@@ -51,6 +52,7 @@ def edit(review: Review, by: User, rating: int, comment: str) -> None:
         ratings.add(review.professional_id, stars - review.rating, 0)
     review.rating, review.comment, review.edited_at = stars, _words(comment), clock.now()
     db.session.flush()
+    _show_anew(review)
 
 
 def editable(review: Review) -> bool:
@@ -69,6 +71,7 @@ def reply(review: Review, by: User, text: str) -> None:
         raise Invalid(_("Write a few words."), "reply")
     review.reply, review.replied_at = text, clock.now()
     db.session.flush()
+    _show_anew(review)
     _tell(review.customer_id, "replied", review.booking, by)
 
 
@@ -82,6 +85,7 @@ def hide(review: Review, by: User, reason: str) -> None:
     review.hidden_at, review.hidden_reason = clock.now(), reason[:500]
     db.session.flush()
     ratings.add(review.professional_id, -review.rating, -1)
+    _show_anew(review)
     audit.record(by, "hide_review", "review", review.id, reason=reason)
 
 
@@ -92,6 +96,7 @@ def show(review: Review, by: User) -> None:
     review.hidden_at = review.hidden_reason = None
     db.session.flush()
     ratings.add(review.professional_id, review.rating, 1)
+    _show_anew(review)
     audit.record(by, "show_review", "review", review.id)
 
 
@@ -103,6 +108,10 @@ def of_professional(professional_id: int, after: str | None = None) -> Page:
         .options(joinedload(Review.customer), joinedload(Review.booking).joinedload(Booking.service))
     )
     return keyset(visible, [(Review.id, "desc")], after)
+
+
+def _show_anew(review):
+    editions.changed(editions.reviews(review.professional_id))
 
 
 def _tell(user_id, kind, booking, by):

@@ -12,7 +12,7 @@ from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager, joinedload
 
-from domain import audit, clock, commissions
+from domain import audit, clock, commissions, editions
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db
 from models import Booking, Category, Offering, Role, Service, User
@@ -75,7 +75,7 @@ def create_category(
     made = Category(name=_name(Category, name), slug=_slug(slug or name), commission=commissions.checked(commission))
     made.position = _last_position() + 1 if position is None else position
     _save(made)
-    audit.record(by, "create_category", "category", made.id, name=made.name)
+    _record(by, "create_category", "category", made.id, name=made.name)
     return made
 
 
@@ -109,7 +109,7 @@ def retire_category(one: Category, by: User) -> None:
         .where(Service.category_id == one.id, Service.retired_at.is_(None))
         .values(retired_at=one.retired_at)
     )
-    audit.record(by, "retire_category", "category", one.id, name=one.name, services=taken.rowcount)
+    _record(by, "retire_category", "category", one.id, name=one.name, services=taken.rowcount)
 
 
 def restore_category(one: Category, by: User) -> None:
@@ -124,7 +124,7 @@ def restore_category(one: Category, by: User) -> None:
     )
     one.retired_at = None
     db.session.flush()
-    audit.record(by, "restore_category", "category", one.id, name=one.name, services=returned.rowcount)
+    _record(by, "restore_category", "category", one.id, name=one.name, services=returned.rowcount)
 
 
 def delete_category(one: Category, by: User) -> None:
@@ -159,7 +159,7 @@ def create_service(
     values = _service_values(category_id, name, base_price, duration_minutes, slug or name, description)
     made = Service(**values, created_at=clock.now())
     _save(made)
-    audit.record(by, "create_service", "service", made.id, name=made.name, base_price=made.base_price)
+    _record(by, "create_service", "service", made.id, name=made.name, base_price=made.base_price)
     return made
 
 
@@ -187,7 +187,7 @@ def retire_service(one: Service, by: User) -> None:
         raise Conflict(_("This service is retired already."))
     one.retired_at = clock.now()
     db.session.flush()
-    audit.record(by, "retire_service", "service", one.id, name=one.name)
+    _record(by, "retire_service", "service", one.id, name=one.name)
 
 
 def restore_service(one: Service, by: User) -> None:
@@ -198,7 +198,7 @@ def restore_service(one: Service, by: User) -> None:
         raise Conflict(_("Its category is retired. Restore the category first."))
     one.retired_at = None
     db.session.flush()
-    audit.record(by, "restore_service", "service", one.id, name=one.name)
+    _record(by, "restore_service", "service", one.id, name=one.name)
 
 
 def delete_service(one: Service, by: User) -> None:
@@ -276,7 +276,7 @@ def _change(one, values, by, action, subject_type):
         setattr(one, name, value)
     _flush(one)
     told = {name: [_in_words(name, value) for value in pair] for name, pair in changes.items()}
-    audit.record(by, action, subject_type, one.id, name=one.name, changes=told)
+    _record(by, action, subject_type, one.id, name=one.name, changes=told)
 
 
 def _in_words(name, value):
@@ -310,6 +310,12 @@ def _refuse_taken(one, values):
                 raise Invalid(message, field)
 
 
+def _record(by, action, subject_type, number, **details):
+    """Whatever is changed here is written down, and shown from then on."""
+    editions.changed(editions.CATALOGUE)
+    audit.record(by, action, subject_type, number, **details)
+
+
 def _delete(one, by, action, subject_type):
     number, name = one.id, one.name
     db.session.delete(one)
@@ -317,7 +323,7 @@ def _delete(one, by, action, subject_type):
         db.session.flush()
     except IntegrityError as used:
         raise Conflict(_("Somebody has just begun to use this. Retire it instead.")) from used
-    audit.record(by, action, subject_type, number, name=name)
+    _record(by, action, subject_type, number, name=name)
 
 
 def _last_position():

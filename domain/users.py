@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import api_keys, audit, channels, clock, erasures, files, listings, news, places
+from domain import api_keys, audit, channels, clock, editions, erasures, files, listings, news, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import Address, Approval, Booking, Channel, Professional, Role, Status, User
@@ -126,6 +126,7 @@ def change_profile(
         files.forget(user.photo_id)
         user.photo_id = files.store(photo, user).id if photo is not None else None
     db.session.flush()
+    editions.changed_name(user.id)
 
 
 def set_language(user: User, by: User, language: str) -> None:
@@ -241,6 +242,7 @@ def anonymise(user: User, by: User, reason: str) -> None:
     if user.professional is not None:
         _empty_professional(user.professional)
     erasures.erase_traces(user, former_name)
+    editions.changed_name(user.id)
     _follow_up(user)
     audit.record(by, "anonymise", "user", user.id, reason=_reason(reason))
 

@@ -11,7 +11,7 @@ import time_machine
 
 import app as application
 import config
-from extensions import db, limiter
+from extensions import cache, db, limiter
 from tests import client as browser
 from tests import databases, factories
 
@@ -100,6 +100,7 @@ def app(request, site, template, worker_name, settings):
         shutil.rmtree(settings.upload_dir, ignore_errors=True)
         shutil.rmtree(settings.export_dir, ignore_errors=True)
         limiter.enabled = False
+        cache.clear()
         yield site
         db.session.remove()
         db.engine.dispose()

@@ -35,7 +35,7 @@ LAYERS = (
     ("forms",),
     ("templating",),
     ("blocks", "subjects"),
-    ("identity", "visits"),
+    ("caching", "identity", "visits"),
     ("fields", "upi"),
     ("domain",),
     ("gateways", "payment_gateways", "phrasing"),

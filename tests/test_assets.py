@@ -6,7 +6,8 @@ import brotli
 import pytest
 from werkzeug.test import Client
 
-from assets import Assets
+import templating
+from assets import Assets, version
 
 STYLE = b"body { color: teal; }\n" * 100
 
@@ -76,3 +77,24 @@ def test_a_file_has_the_headers_that_the_site_gives(fetch):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "max-age=3600, public"
     assert response.headers["Content-Type"] == 'text/css; charset="utf-8"'
+
+
+@pytest.mark.parametrize("name", ["style.css", "letters.woff2"])
+def test_what_is_asked_for_by_its_digest_may_be_kept_forever(fetch, static, name):
+    digest = version(static / name)
+    options = {"max_age": 3600, "immutable_file_test": lambda _path, url: "?v=" in url}
+    exact = fetch(f"{name}?v={digest}", **options)
+    assert "immutable" in exact.headers["Cache-Control"]
+    for query in ("", "?v=", f"?v={digest[:-1]}", f"?v={digest}&x=1"):
+        other = fetch(name + query, **options)
+        assert other.headers["Cache-Control"] == "max-age=3600, public"
+        assert other.data == exact.data
+
+
+def test_the_addresses_in_pages_name_digests(site):
+    with site.test_request_context():
+        address = templating.asset("css/base.css")
+    response = Client(site.wsgi_app).get(address)
+    assert "immutable" in response.headers["Cache-Control"]
+    assert response.headers["Content-Security-Policy"]
+    response.close()
