@@ -50,6 +50,13 @@ DASHBOARDS = {
 UNUSED = ("security.two_factor_rescue", "security.tf_select")
 # Pages that write to an address if it has an account, and take as long if it has none.
 ASKS_FOR_LETTER = ("security.forgot_password", "security.send_confirmation")
+# Where somebody gets whose account waits to be erased.
+LEAVING = frozenset(
+    {
+        *("account_privacy.leaving", "account_privacy.keep", "auth.set_language", "security.logout", "static"),
+        *("public.privacy", "public.terms", "public.help", "public.help_article", "public.about"),
+    }
+)
 SECOND_STEP = frozenset(
     {
         "security.two_factor_setup",
@@ -84,6 +91,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["site_url"] = app.config["SETTINGS"].site_url
     app.before_request(_count_post)
     app.before_request(_lead_to_second_step)
+    app.before_request(_ask_who_leaves)
     app.after_request(_wipe_slate)
     visits.init_app(app)
     app.register_blueprint(bp)
@@ -360,6 +368,13 @@ def _wipe_slate(response):
     if response.status_code == 302:
         forget_tries(tried)
     return response
+
+
+def _ask_who_leaves():
+    """Whoever logs in to an account that waits to be erased says first whether they keep it."""
+    if request.endpoint in LEAVING or not current_user.is_authenticated or current_user.erase_at is None:
+        return None
+    return redirect(url_for("account_privacy.leaving"))
 
 
 def _lead_to_second_step():

@@ -8,7 +8,9 @@ from domain import (
     appeals,
     blocked_pairs,
     clock,
+    consents,
     conversations,
+    exports,
     favourites,
     files,
     guides,
@@ -32,6 +34,8 @@ KEPT = (
     outside_calendars,
     payout_accounts,
     recommendations,
+    consents,
+    exports,
 )
 
 

@@ -43,6 +43,7 @@ LAYERS = (
     ("storage", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
     ("extensions",),
     ("config",),
+    ("policies",),
 )
 # A module of a layer may import the one whose second half it is.
 SECOND_HALVES = {
@@ -56,6 +57,7 @@ SECOND_HALVES = {
     ("models_assistant", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
+    ("models_privacy", "models"),
     ("models_taste", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_assistant", "forms"),
@@ -90,6 +92,7 @@ GATED_BLUEPRINTS = {
     "account",
     "account_documents",
     "account_keys",
+    "account_privacy",
     "admin",
     "admin_analytics",
     "admin_catalogue",
