@@ -254,7 +254,7 @@ def erase(user: User) -> None:
     former_name = user.name
     user.name = str(FORMER[user.role])
     user.email = f"former-{user.id}@invalid"
-    user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
+    user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = user.agreed_version = None
     user.chat_url = user.message_choices = user.feed_salt = user.last_seen_at = user.erase_at = None
     user.tf_primary_method = user.tf_totp_secret = user.tf_last_counter = user.mf_recovery_codes = None
     user.active, user.anonymised_at = False, clock.now()
@@ -275,6 +275,7 @@ def has_live_bookings(user: User) -> bool:
 def _empty_professional(professional):
     professional.bio, professional.languages, professional.paused = "", [], True
     professional.resume_id = professional.identity_id = professional.approval_reason = professional.upi_id = None
+    professional.warned_of = None
 
 
 # -- Checks ---------------------------------------------------------------------------------
