@@ -34,12 +34,12 @@ def ask_for_copy():
     return redirect(url_for("account_privacy.overview"))
 
 
-@bp.get("/account/data/copies/<int:export_id>")
+@bp.get("/account/data/copies/<int:copy_id>")
 @proved_lately
-def download_copy(export_id):
+def download_copy(copy_id):
     """Only for whoever has given the password a short while ago: the file has everything in it."""
     g.page_now = _overview
-    export, path = exports.download_own(export_id, by=current_user)
+    export, path = exports.download_own(copy_id, by=current_user)
     name = exports.download_name(export)
     answer = send_file(path, "application/zip", as_attachment=True, download_name=name, conditional=False, etag=False)
     answer.headers["Cache-Control"] = "private, no-store"
