@@ -285,7 +285,7 @@ def test_it_is_written_down_which_document_an_admin_opened(as_, admin, professio
 
 
 def test_it_is_written_down_whose_conversation_an_admin_read(as_, admin, customer, professional):
-    booking = factories.booking(customer, professional, status=Status.ACCEPTED)
+    booking = factories.booking(customer, professional, status=Status.DISPUTED)
     as_(admin).get(f"/admin/conversations/{booking.id}").close()
     as_(admin).get(f"/evidence/{booking.id}").close()
     db.session.rollback()

@@ -68,6 +68,7 @@ SECOND_HALVES = {
     ("forms_live", "forms"),
     ("forms_money", "forms"),
     ("forms_payouts", "forms"),
+    ("forms_privacy", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
