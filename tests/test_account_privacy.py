@@ -218,6 +218,7 @@ def test_whoever_logs_in_again_is_asked_and_can_keep_it(as_, customer):
     client = as_(customer)
     assert client.get("/customer-dashboard").location == "/account/leaving"
     assert client.post("/account/data/copies").location == "/account/leaving"
+    assert client.get("/notifications/bell", headers={"HX-Request": "true"}).status_code == 204
     page = client.get("/account/leaving").text
     assert "Keep my account" in page
     assert client.get("/privacy").status_code == 200
