@@ -136,7 +136,7 @@ def test_what_is_switched_on_is_switched_off_by_the_same_button(as_, customer):
     for about in ("reports", "suggestions"):
         client.post(f"/account/data/consents/{about}", data={"on": "0"})
     page = client.get("/account/data").text
-    assert page.count("Switch on") == 2
+    assert page.count(">Switch on<") == 2
     assert "Switch off" not in page
     assert "A report by mail each month" in page
     client.post("/account/data/consents/suggestions", data={"on": "1"})
