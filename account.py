@@ -12,8 +12,9 @@ from flask_security import login_user
 import forms
 import letters
 import templating
+import visits
 from auth import restrict_to
-from domain import channels, deadlines, evidence, feeds, files, notifications, professionals, users
+from domain import audit, channels, deadlines, evidence, feeds, files, notifications, professionals, users
 from domain.errors import NotFound
 from extensions import begin_write, begins_late, db, limiter
 from models import FileKind, Role, User
@@ -94,6 +95,9 @@ def apply_again():
 def file(file_id):
     """Pictures are shown; a document only ever arrives as a download."""
     stored, content = files.open_file(file_id, current_user)
+    if current_user.is_admin and stored.kind in files.DOCUMENTS:
+        seen = audit.sight(current_user, "see_document", "user", stored.owner_id, kind=stored.kind.value)
+        visits.note_later(seen)
     document = stored.content_type == files.PDF
     name = f"{stored.kind.value}.{'pdf' if document else 'jpg'}"
     answer = send_file(content, stored.content_type, as_attachment=document, download_name=name, etag=stored.id)
@@ -104,6 +108,8 @@ def file(file_id):
 def evidence_bundle(booking_id):
     """A page that is never shown here: it is kept, printed, and shown to others without this site."""
     bundle = evidence.bundle(booking_id, by=current_user)
+    if current_user.is_admin:
+        visits.note_later(audit.sight(current_user, "see_evidence", "booking", booking_id))
     page = render_template(
         "downloads/evidence.html",
         bundle=bundle,
@@ -117,6 +123,8 @@ def evidence_bundle(booking_id):
 
 def _kept_apart(answer):
     """A file that can do nothing, should a browser show it all the same."""
+    # Handed to the server as a file, it would never say that it has been sent (see visits.py).
+    answer.direct_passthrough = False
     answer.headers["Content-Security-Policy"] = SANDBOX
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "private, no-store"
@@ -315,6 +323,7 @@ PAGES = dict.fromkeys(("slot_held", "hold_lapsed"), "customer_waits.waits")
 PAGES |= dict.fromkeys(("export_ready", "export_failed"), "admin_exports.exports")
 PAGES |= dict.fromkeys(("approved", "not_approved"), "professional.dashboard")
 PAGES |= dict.fromkeys(letters.OF_CONDUCT, "professional_conduct.scorecard")
+PAGES |= dict.fromkeys(letters.OF_PRIVACY, "account_privacy.overview")
 PAGES |= dict.fromkeys(letters.OF_GUIDES, "guides_writing.mine")
 # A job that was taken away is not theirs to look into any more.
 GONE = "taken_away"

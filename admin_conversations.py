@@ -4,8 +4,9 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask_babel import gettext as _
 from flask_login import current_user
 
+import visits
 from auth import restrict_to
-from domain import bookings, message_reports
+from domain import audit, bookings, message_reports
 from extensions import db
 from fields import row_id
 from forms import ReasonForm, refusals, status_of
@@ -64,6 +65,7 @@ def dismiss(report_id):
 def conversation(booking_id):
     booking = bookings.get(booking_id, current_user)
     excerpt = message_reports.read(booking, request.args.get("before", type=row_id))
+    visits.note_later(audit.sight(current_user, "read_conversation", "booking", booking_id))
     return render_template("admin/conversation.html", booking=booking, excerpt=excerpt, report=None)
 
 

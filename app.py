@@ -47,6 +47,7 @@ AT_ONCE = 4
 HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) - 1)
 HASHING_ENDPOINTS = frozenset(
     {
+        "account_privacy.erase",
         "api_auth.login",
         "api_auth.register",
         "auth.signup_customer",
@@ -65,6 +66,7 @@ WRITING_BLUEPRINTS = frozenset(
     {
         "account",
         "account_keys",
+        "account_privacy",
         "admin",
         "admin_catalogue",
         "admin_conduct",

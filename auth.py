@@ -50,6 +50,8 @@ DASHBOARDS = {
 UNUSED = ("security.two_factor_rescue", "security.tf_select")
 # Pages that write to an address if it has an account, and take as long if it has none.
 ASKS_FOR_LETTER = ("security.forgot_password", "security.send_confirmation")
+# All that somebody gets to of their own pages whose account waits to be erased.
+LEAVING = frozenset({"account_privacy.leaving", "account_privacy.keep"})
 SECOND_STEP = frozenset(
     {
         "security.two_factor_setup",
@@ -96,6 +98,8 @@ def restrict_to(blueprint: Blueprint, *roles: Role) -> None:
     def gate():
         if not current_user.is_authenticated:
             return to_login()
+        if current_user.erase_at is not None and request.endpoint not in LEAVING:
+            return _to_whoever_leaves()
         if current_user.role not in roles:
             abort(403)
         return None
@@ -120,6 +124,11 @@ def to_login(back: str | None = None):
     if request.method == "GET":
         back = request.full_path.rstrip("?")
     return redirect(url_for("security.login", next=back))
+
+
+def _to_whoever_leaves():
+    """Ask first whether they keep their account; what a page looks at by itself gets nothing."""
+    return ("", 204) if "HX-Request" in request.headers else redirect(url_for("account_privacy.leaving"))
 
 
 def within_site(target: str | None) -> str | None:

@@ -4,12 +4,15 @@ import os
 import re
 import secrets
 import zoneinfo
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from babel.numbers import get_currency_precision, list_currencies
+
+from policies import BookingPolicy, KeepDays
 
 ROOT = Path(__file__).resolve().parent
 MINIMUM_SECRET_LENGTH = 32
@@ -26,6 +29,9 @@ GATEWAY_KEYS = (
 GATEWAY_APIS = {"STRIPE_API": "https://api.stripe.com", "RAZORPAY_API": "https://api.razorpay.com"}
 # What readers can feel about a guide; the first three are always there.
 GUIDE_REACTIONS = ("happy", "surprised", "confused", "grateful", "amused", "worried", "relieved", "sad", "angry")
+# Of the terms and the privacy notice as they are in templates/public; whoever changes them changes it.
+TEXTS_VERSION = "2026-11-21"
+MOST_KEEP_DAYS = 36_500
 FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
 # Whom UPI pays: a name at a bank.
 UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
@@ -34,49 +40,6 @@ _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 class BadSetting(ValueError):
     """A setting has a value that cannot be used; the message names it."""
-
-
-@dataclass(frozen=True)
-class BookingPolicy:
-    """The numbers of the marketplace's rules; minutes, hours and days as named."""
-
-    lead_minutes: int = 60
-    horizon_days: int = 30
-    max_unanswered: int = 5
-    answer_minutes_same_day: int = 120
-    answer_minutes: int = 24 * 60
-    expire_before_start_minutes: int = 60
-    free_cancel_hours: int = 3
-    cancel_grace_minutes: int = 5
-    depart_before_hours: int = 3
-    start_before_minutes: int = 30
-    code_tries: int = 5
-    auto_close_hours: int = 24
-    review_edit_hours: int = 48
-    review_window_days: int = 30
-    buffer_minutes: int = 15
-    slot_step_minutes: int = 30
-    offers: int = 5
-    agreed_moves: int = 2
-    proposal_hours: int = 12
-    knock_before_minutes: int = 15
-    knock_pause_minutes: int = 5
-    no_show_minutes: int = 30
-    dispute_days: int = 7
-    answer_dispute_hours: int = 48
-    resolve_dispute_days: int = 7
-    hold_minutes: int = 15
-    chat_days: int = 7
-    series_days: int = 180
-    prior_weight: int = 5
-    scorecard_days: int = 30
-    scorecard_sample: int = 5
-    least_acceptance: int = 50
-    least_punctuality: int = 70
-    least_completion: int = 80
-    least_rating: float = 3.0
-    punctual_minutes: int = 15
-    warning_days: int = 7
 
 
 @dataclass(frozen=True)
@@ -149,6 +112,12 @@ class Settings:
     llm_model: str
     reminder_hour: int
     trusted_proxies: int
+    operator: str
+    grievance_officer: str
+    grievance_contact: str
+    texts_version: str
+    erase_after_days: int
+    keep_days: KeepDays = field(default_factory=KeepDays)
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
     @property
@@ -245,6 +214,12 @@ def load(environ=None) -> Settings:
         **_llm(env),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
+        operator=env.get("OPERATOR", "").strip() or env.get("SITE_NAME") or "Doorstep",
+        grievance_officer=env.get("GRIEVANCE_OFFICER", "").strip(),
+        grievance_contact=env.get("GRIEVANCE_CONTACT", "").strip(),
+        texts_version=_version(env),
+        erase_after_days=_integer(env, "ERASE_AFTER_DAYS", 7, 0, 30),
+        keep_days=_keep_days(env),
     )
 
 
@@ -410,6 +385,26 @@ def _llm(env):
     if url and not model:
         raise BadSetting("LLM_MODEL is missing: LLM_URL needs the name of a model.")
     return {"llm_url": url, "llm_key": env.get("LLM_KEY", "").strip(), "llm_model": model}
+
+
+def _version(env):
+    """The day from which the terms and the privacy notice hold: a later one has everybody asked anew."""
+    value = env.get("TEXTS_VERSION") or TEXTS_VERSION
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise BadSetting(f"TEXTS_VERSION must be a day such as {TEXTS_VERSION}, not {value!r}.") from None
+
+
+def _keep_days(env):
+    """Pairs such as `chats=365 searches=90`; what is not named stays as it is."""
+    names, kept = {one.name for one in fields(KeepDays)}, {}
+    for pair in env.get("KEEP_DAYS", "").replace(",", " ").split():
+        name, _equals, days = pair.partition("=")
+        if name not in names or not days.isdecimal() or not 1 <= int(days) <= MOST_KEEP_DAYS:
+            raise BadSetting(f"KEEP_DAYS must be pairs such as chats=365 of {', '.join(sorted(names))}, not {pair!r}.")
+        kept[name] = int(days)
+    return KeepDays(**kept)
 
 
 def _tiles_url(env):

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from flask import Flask
 
-from domain import exports, extracts
+from domain import exports, extracts, personal
 from extensions import begin_write, db
 from models import ExportKind
 
@@ -77,20 +77,25 @@ def _export(task, stop):
 
 def _write(path, task, stop):
     """All rows of an export into a new file; how many they are."""
-    parts = extracts.parts(task.kind, task.filters)
+    own = task.kind is ExportKind.PERSON
+    parts = personal.parts(task.by_id) if own else extracts.parts(task.kind, task.filters)
     log = _Log(task, stop, total=sum(part.count() for part in parts))
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         if task.kind is ExportKind.BOOKINGS:
             _copy(parts[0], file, log, BYTE_ORDER_MARK if task.excel else "")
         else:
-            _pack(parts, file, log)
+            _pack(parts, file, log, own)
         file.flush()
         os.fsync(file.fileno())
     return log.done
 
 
-def _pack(parts, file, log):
+def _pack(parts, file, log, own):
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        if own:
+            archive.writestr("about.json", personal.about(log.task.by_id))
+            for name, content in personal.uploads(log.task.by_id):
+                archive.writestr(name, content)
         for part in parts:
             with archive.open(part.name, "w", force_zip64=True) as member:
                 _copy(part, member, log)

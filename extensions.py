@@ -253,6 +253,8 @@ def _prepare_sqlite(dbapi_connection, _record):
         "synchronous=NORMAL",
         "foreign_keys=ON",
         "cache_size=-4096",
+        # What is deleted is overwritten, so that nothing of somebody who is erased stays in the file.
+        "secure_delete=ON",
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}").close()
 

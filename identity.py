@@ -187,6 +187,8 @@ def authenticate(email: str, password: str, code: str | None = None) -> User:
     begin_write()
     if not user.active or user.password != known or (settings.confirm_email and user.confirmed_at is None):
         raise refused
+    if user.erase_at is not None:
+        raise errors.NotAllowed(_("This account is going to be erased. Log in on the site if you want to keep it."))
     if user.tf_primary_method:
         _use_up(user, code)
     elif user.is_admin and settings.admin_two_factor:

@@ -94,6 +94,7 @@ def address(endpoint: str, values: dict | None = None) -> str:
 OF_CONDUCT = frozenset({"conduct_warned", "conduct_paused", "conduct_cleared", "conduct_resumed"})
 OF_CONDUCT |= {"appeal_granted", "appeal_refused", "pause_ended"}
 OF_GUIDES = frozenset({"guide_approved", "guide_sent_back", "guide_unpublished"})
+OF_PRIVACY = frozenset({"copy_ready", "copy_failed", "leaving", "stayed"})
 
 
 def _of_a_move(message):
@@ -133,6 +134,8 @@ def _way_on(kind, person):
         return Button(_("Open your payouts"), "professional_payouts.payouts")
     if kind in OF_CONDUCT:
         return Button(_("Open your scorecard"), "professional_conduct.scorecard")
+    if kind in OF_PRIVACY:
+        return Button(_("Open your data"), "account_privacy.overview")
     if kind in OF_GUIDES:
         return Button(_("Open your guides"), "guides_writing.mine")
     return _to_the_dashboard(person)

@@ -163,6 +163,8 @@ class RunStatus(enum.StrEnum):
 class ExportKind(enum.StrEnum):
     BOOKINGS = "bookings"
     EVERYTHING = "everything"
+    # All about the person who asks, for them alone.
+    PERSON = "person"
 
 
 class ExportStatus(enum.StrEnum):
@@ -315,6 +317,9 @@ class User(db.Model, UserMixin):
     last_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # When the account is erased, as its owner wishes; and which version of the texts they agreed to last.
+    erase_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    agreed_version: Mapped[str | None] = mapped_column(String(20))
     anonymised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     blocked_reason: Mapped[str | None] = mapped_column(String(500))
     # The names of these are Flask-Security's. `active` False is a blocked person.
@@ -939,7 +944,8 @@ class Lease(db.Model):
 
 
 class Export(db.Model):
-    """A file of bookings, or of everything, that an admin asked for. `done` and `total` count rows."""
+    """A file of bookings, or of everything, that an admin asked for, or of all about one person, who is then
+    `admin`. `done` and `total` count rows."""
 
     __tablename__ = "exports"
     __table_args__ = (UniqueConstraint("admin_id", "key"), Index("ix_exports_status_id", "status", "id"))
@@ -971,7 +977,7 @@ class Export(db.Model):
 
 
 class AuditEntry(db.Model):
-    """Who of the admins did what to whom, when and from where: append only."""
+    """Who of the admins did what to whom, when and from where: append only, which the database itself sees to."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (Index("ix_audit_entries_subject", "subject_type", "subject_id", "id"),)

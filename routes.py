@@ -24,6 +24,7 @@ from domain import (
     presence,
     professionals,
     recommendations,
+    retention,
     reviews,
     search,
     search_misses,
@@ -129,6 +130,16 @@ def pincode(pincode):
 def photo(file_id):
     stored, content = files.public_photo(file_id)
     return send_file(content, stored.content_type, max_age=3600, etag=stored.id)
+
+
+@bp.get("/privacy")
+def privacy():
+    return render_template("public/privacy.html", settings=settings, rules=retention.RULES, stays=retention.STAYS)
+
+
+@bp.get("/terms")
+def terms():
+    return render_template("public/terms.html", settings=settings)
 
 
 @bp.get("/about")
@@ -271,6 +282,7 @@ def register_routes(app: Flask) -> None:
     import account
     import account_documents
     import account_keys
+    import account_privacy
     import admin
     import admin_analytics
     import admin_catalogue
@@ -322,6 +334,7 @@ def register_routes(app: Flask) -> None:
         account,
         account_documents,
         account_keys,
+        account_privacy,
         admin,
         admin_analytics,
         admin_catalogue,

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import insert, select
+from sqlalchemy import Insert, insert, select
 from sqlalchemy.orm import joinedload
 
 from domain import clock
@@ -21,6 +21,9 @@ ACTIONS = {
     "block": _l("Blocked a person"),
     "unblock": _l("Unblocked a person"),
     "anonymise": _l("Anonymised a person"),
+    "see_document": _l("Opened a document of a person"),
+    "read_conversation": _l("Read a conversation"),
+    "see_evidence": _l("Downloaded all about a booking"),
     "cancel": _l("Cancelled a booking"),
     "reassign": _l("Reassigned a booking"),
     "override_code": _l("Started a booking without its code"),
@@ -82,19 +85,25 @@ _INSERT = insert(AuditEntry)
 
 def record(by: User, action: str, subject_type: str, subject_id: int, **detail) -> None:
     """Write down one act of an admin; `detail` is JSON, such as the reason."""
+    db.session.execute(_INSERT, _values(by, action, subject_type, subject_id, detail))
+
+
+def sight(by: User, action: str, subject_type: str, subject_id: int, **detail) -> Insert:
+    """What an admin only looks at: a statement for whoever has answered the request, which itself changes nothing."""
+    return _INSERT.values(_values(by, action, subject_type, subject_id, detail))
+
+
+def _values(by, action, subject_type, subject_id, detail):
     assert action in ACTIONS, action
-    db.session.execute(
-        _INSERT,
-        {
-            "actor_id": by.id,
-            "action": action,
-            "subject_type": subject_type,
-            "subject_id": subject_id,
-            "detail": detail,
-            "address": came_from.get()[:45],
-            "at": clock.now(),
-        },
-    )
+    return {
+        "actor_id": by.id,
+        "action": action,
+        "subject_type": subject_type,
+        "subject_id": subject_id,
+        "detail": detail,
+        "address": came_from.get()[:45],
+        "at": clock.now(),
+    }
 
 
 def page(action: str | None = None, actor_id: int | None = None, after: str | None = None) -> Page:

@@ -9,7 +9,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import select
 
 import gateways
-from domain import clock, outbox
+from domain import clock, consents, outbox
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from domain.outbox import ESSENTIAL, USUAL, Topic
 from extensions import db, settings
@@ -84,13 +84,15 @@ def choose(user: User, by: User, choices: Mapping[str, Iterable[str]], chat_url:
     Topics that are not named stay as they are. Raises Invalid naming the topic, or `chat_url`.
     """
     _must_be(user, by)
-    wanted = {**chosen(user), **{_topic(user, name): _ways(ways) for name, ways in choices.items()}}
+    before = chosen(user)
+    wanted = {**before, **{_topic(user, name): _ways(ways) for name, ways in choices.items()}}
     hook = _webhook(chat_url)
     for topic, ways in wanted.items():
         _check(user, topic, ways, hook)
     user.chat_url = hook
     user.message_choices = _unusual(wanted)
     db.session.flush()
+    _note(user, before)
 
 
 def forget(user: User, channel: Channel) -> None:
@@ -170,9 +172,23 @@ def _set_mail(token, on):
     ways = chosen(found.user)
     others = [way for way in ways[found.topic] if way != Channel.MAIL]
     ways[found.topic] = (*([Channel.MAIL] if on else []), *others)
+    before = chosen(found.user)
     found.user.message_choices = _unusual(ways)
     db.session.flush()
+    _note(found.user, before)
     return found.topic
+
+
+def set_reports(user: User, by: User, on: bool) -> None:
+    """Get the monthly report by mail, or by no way at all."""
+    choose(user, by, {Topic.REPORTS: [Channel.MAIL] if on else []}, user.chat_url)
+
+
+def _note(user, before):
+    """Whether somebody wants the report that they need not get is theirs to say, and is written down."""
+    wants = bool(chosen(user).get(Topic.REPORTS))
+    if wants != bool(before.get(Topic.REPORTS)):
+        consents.note(user, consents.REPORTS, given=wants)
 
 
 def _signer():

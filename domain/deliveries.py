@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from domain import audit, clock, outbox
@@ -272,6 +272,9 @@ def _held(lease):
 
 
 def _settle(message_id, lease, **values):
+    if "due_at" not in values and values.get("status") is not Delivery.FAILED:
+        # To whoever has no account any more; it is over, and where it went is nobody's business.
+        values["address"] = case((OutboxMessage.user_id.is_(None), None), else_=OutboxMessage.address)
     found = OutboxMessage.id == message_id, *_held(lease)
     return bool(_update(*found, lease=None, leased_until=None, **values))
 

@@ -8,7 +8,9 @@ from domain import (
     appeals,
     blocked_pairs,
     clock,
+    consents,
     conversations,
+    exports,
     favourites,
     files,
     guides,
@@ -18,8 +20,10 @@ from domain import (
     waits,
 )
 from extensions import db
-from models import Address, Booking, BookingEvent, BookingOffer, Notification, OutboxMessage, User, Wait
-from models_lifecycle import Dispute, DisputePhoto, Proposal
+from models import Address, Booking, BookingEvent, BookingOffer, Notification, OutboxMessage, TimeOff, User, Wait
+from models_integrations import ApiResult
+from models_lifecycle import Dispute, DisputePhoto, Proposal, SickDay
+from models_money import RateItem
 
 # Each forgets what it keeps of a person.
 KEPT = (
@@ -32,6 +36,8 @@ KEPT = (
     outside_calendars,
     payout_accounts,
     recommendations,
+    consents,
+    exports,
 )
 
 
@@ -58,6 +64,12 @@ def erase_traces(user: User, former_name: str) -> None:
     _erase_from_stories(user, former_name)
     for kept in KEPT:
         kept.forget(user)
+    for own in (TimeOff, RateItem, SickDay):
+        db.session.execute(
+            delete(own).where(own.professional_id == user.id).execution_options(synchronize_session=False)
+        )
+    # Answers to calls of the last day, with what was in them.
+    db.session.execute(delete(ApiResult).where(ApiResult.caller == f"user:{user.id}"))
     # What was told carries the names of both sides; with every booking over, nobody needs it.
     theirs = select(Booking.id).where(or_(Booking.customer_id == user.id, Booking.professional_id == user.id))
     for told in (Notification, OutboxMessage):

@@ -18,11 +18,11 @@ from domain.paging import Page, keyset
 from extensions import db, settings
 from models import Export, ExportKind, ExportStatus, Professional, Role, Service, Status, User
 
-KEPT = timedelta(days=7)
 UNFINISHED = (ExportStatus.WAITING, ExportStatus.RUNNING)
 # More at a time would only wait, and fill the disk together.
 MOST_UNFINISHED = 5
 PURGED_IN_A_STEP = 500
+MOST_OWN_SHOWN = 10
 # What an export may fail of, as the page says it.
 FAULTS = {
     "disk_full": _l("The disk is full. Make room, then ask again."),
@@ -51,6 +51,7 @@ class Task:
     filters: dict
     excel: bool
     holder: str
+    by_id: int
 
 
 # -- What an admin does -----------------------------------------------------------------------
@@ -80,6 +81,17 @@ def request(by: User, key: str, wanted: Wanted | None = None, excel: bool = Fals
     return export
 
 
+def request_own(by: User) -> Export:
+    """Ask for a copy of all that the site holds about oneself; the one under way if there is one."""
+    waiting = _own(by).where(Export.status.in_(UNFINISHED))
+    if (earlier := db.session.scalar(waiting)) is not None:
+        return earlier
+    export = Export(admin_id=by.id, key=secrets.token_hex(16), kind=ExportKind.PERSON, created_at=clock.now())
+    db.session.add(export)
+    db.session.flush()
+    return export
+
+
 def cancel(export: Export, by: User) -> None:
     """Do without a file; whoever writes it stops within a second or two and leaves nothing."""
     _must_be_admin(by)
@@ -92,29 +104,46 @@ def cancel(export: Export, by: User) -> None:
 def download(export: Export, by: User) -> Path:
     """The file, for an admin who gets it now; that is written down."""
     _must_be_admin(by)
-    if export.status in UNFINISHED:
-        raise InvalidTransition(_("This export is not ready yet."))
-    path = export.file_name and folder() / export.file_name
-    if not is_ready(export) or not path.is_file():
-        raise NotFound(_("The file of this export is gone. Ask for a new one."))
+    path = _file(export)
     audit.record(by, "download_export", "export", export.id, kind=export.kind.value, rows=export.done)
     return path
+
+
+def download_own(export_id: int, by: User) -> tuple[Export, Path]:
+    """The copy that somebody asked for of what is held about them. Raises NotFound for anybody else."""
+    export = db.session.scalar(_own(by).where(Export.id == export_id))
+    if export is None:
+        raise NotFound(_("There is no such copy, or it is not yours."))
+    return export, _file(export)
+
+
+def forget(user: User) -> None:
+    """Delete the copies that somebody who is erased asked for, and the files with them."""
+    for export in db.session.scalars(_own(user)).all():
+        clear(export.id)
+        db.session.delete(export)
+    db.session.flush()
 
 
 # -- What is shown ----------------------------------------------------------------------------
 
 
 def page(after: str | None = None) -> Page:
-    """A page of all exports, newest first."""
-    return keyset(select(Export).options(joinedload(Export.admin)), [(Export.id, "desc")], after)
+    """A page of all exports of admins, newest first."""
+    return keyset(_of_admins().options(joinedload(Export.admin)), [(Export.id, "desc")], after)
 
 
 def get(export_id: int) -> Export:
-    """One export, for admins. Raises NotFound."""
-    found = db.session.scalar(select(Export).where(Export.id == export_id).options(joinedload(Export.admin)))
+    """One export, for admins. Raises NotFound, also for what somebody asked for about themselves."""
+    found = db.session.scalar(_of_admins().where(Export.id == export_id).options(joinedload(Export.admin)))
     if found is None:
         raise NotFound(_("There is no such export."))
     return found
+
+
+def own(by: User) -> list[Export]:
+    """The copies of their own data that somebody asked for, the newest first."""
+    return list(db.session.scalars(_own(by).order_by(Export.id.desc()).limit(MOST_OWN_SHOWN)))
 
 
 def is_unfinished(export: Export) -> bool:
@@ -153,14 +182,14 @@ def claim(holder: str) -> Task | None:
     """The next export to write. Only the leader of the timetable calls it, so one that is being written
     is a dead leader's, whose file is begun anew."""
     found = db.session.execute(
-        select(Export.id, Export.kind, Export.filters, Export.excel, Export.status, Export.holder)
+        select(Export.id, Export.kind, Export.filters, Export.excel, Export.status, Export.holder, Export.admin_id)
         .where(Export.status.in_(UNFINISHED))
         .order_by(Export.id)
         .limit(1)
     ).first()
     if found is None:
         return None
-    task = Task(found.id, found.kind, found.filters, found.excel, holder)
+    task = Task(found.id, found.kind, found.filters, found.excel, holder, found.admin_id)
     unmoved = Export.holder.is_not_distinct_from(found.holder)
     begun = {"holder": holder, "started_at": clock.now(), "done": 0, "total": None}
     return task if _move(task.id, (found.status,), unmoved, status=ExportStatus.RUNNING, **begun) else None
@@ -172,20 +201,21 @@ def progress(task: Task, done: int, total: int) -> bool:
 
 
 def finish(task: Task, rows: int, file_name: str, size: int) -> bool:
-    """The file is there: its admin is told, in the app and otherwise; False when nobody waits for it."""
+    """The file is there: who asked is told, in the app and otherwise; False when nobody waits for it."""
     now = clock.now()
-    ended = {"status": ExportStatus.DONE, "finished_at": now, "expires_at": now + KEPT}
+    expires_at = now + timedelta(days=settings.keep_days.exports)
+    ended = {"status": ExportStatus.DONE, "finished_at": now, "expires_at": expires_at}
     if not _move_on(task, done=rows, total=rows, file_name=file_name, size=size, **ended):
         return False
-    _tell(task, "export_ready", rows=rows)
+    _tell(task, "ready", rows=rows)
     return True
 
 
 def fail(task: Task, fault: str) -> bool:
-    """There will be no file, for a reason of FAULTS, which its admin is told."""
+    """There will be no file, for a reason of FAULTS, which is told to who asked."""
     if not _move_on(task, status=ExportStatus.FAILED, finished_at=clock.now(), error=fault):
         return False
-    _tell(task, "export_failed")
+    _tell(task, "failed")
     return True
 
 
@@ -283,6 +313,23 @@ def _professional(text):
     return ids[0]
 
 
+def _of_admins():
+    return select(Export).where(Export.kind != ExportKind.PERSON)
+
+
+def _own(by):
+    return select(Export).where(Export.admin_id == by.id, Export.kind == ExportKind.PERSON)
+
+
+def _file(export):
+    if export.status in UNFINISHED:
+        raise InvalidTransition(_("This export is not ready yet."))
+    path = export.file_name and folder() / export.file_name
+    if not is_ready(export) or not path.is_file():
+        raise NotFound(_("The file of this export is gone. Ask for a new one."))
+    return path
+
+
 def _earlier(by, key):
     return db.session.scalar(select(Export).where(Export.admin_id == by.id, Export.key == key))
 
@@ -294,7 +341,8 @@ def _same(export, kind, filters, excel):
 
 
 def _unfinished():
-    return db.session.scalar(select(func.count()).where(Export.status.in_(UNFINISHED)))
+    of_admins = Export.status.in_(UNFINISHED), Export.kind != ExportKind.PERSON
+    return db.session.scalar(select(func.count()).where(*of_admins))
 
 
 def _move(export_id, sources, *conditions, **changes):
@@ -310,9 +358,9 @@ def _move_on(task, **changes):
     return _move(task.id, (ExportStatus.RUNNING,), Export.holder == task.holder, **changes)
 
 
-def _tell(task, kind, **data):
-    admin_id = db.session.scalar(select(Export.admin_id).where(Export.id == task.id))
-    notifications.notify_all([admin_id], kind, cause=f"{kind}:{task.id}", export_id=task.id, **data)
+def _tell(task, what, **data):
+    kind = f"copy_{what}" if task.kind is ExportKind.PERSON else f"export_{what}"
+    notifications.notify_all([task.by_id], kind, cause=f"{kind}:{task.id}", export_id=task.id, **data)
 
 
 def _must_be_admin(by):

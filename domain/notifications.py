@@ -87,6 +87,10 @@ TEXTS = {
     "not_approved": _l("Your application was not approved: %(reason)s"),
     "export_ready": _l("Your export is ready. You can download it for 7 days."),
     "export_failed": _l("Your export failed. The page of the exports says why."),
+    "copy_ready": _l("The copy of your data is ready. Download it before it is deleted again."),
+    "copy_failed": _l("The copy of your data failed. The page about your data says why."),
+    "leaving": _l("Your account is erased on %(until)s. Until then you can log in and keep it."),
+    "stayed": _l("Your account stays. Nothing was erased."),
     "conduct_warned": _l(
         "A warning: %(numbers)s If this is not better by %(until)s, you get no new requests. "
         "Your scorecard shows which bookings count, and there you can appeal."

@@ -13,13 +13,11 @@ from domain.errors import NotFound
 from domain.job_runs import Step
 from domain.paging import Page, keyset
 from domain.wordings import split
-from extensions import db
+from extensions import db, settings
 from models import User
 from models_assistant import OpenQuestion
 
 LONGEST = 200
-# What nobody asked again for so long is forgotten.
-KEPT = timedelta(days=180)
 BATCH = 500
 _MAIL = re.compile(r"\S*@\S*")
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S*", re.IGNORECASE)
@@ -73,8 +71,8 @@ def answer(question_id: int, by: User, answered: bool = True) -> OpenQuestion:
 
 def forget(period: str, cursor: int) -> Step:
     """Throw away what nobody has asked for long."""
-    old = select(OpenQuestion.id).where(OpenQuestion.last_at < clock.now() - KEPT).limit(BATCH)
-    ids = db.session.scalars(old).all()
+    before = clock.now() - timedelta(days=settings.keep_days.questions)
+    ids = db.session.scalars(select(OpenQuestion.id).where(OpenQuestion.last_at < before).limit(BATCH)).all()
     if ids:
         db.session.execute(delete(OpenQuestion).where(OpenQuestion.id.in_(ids)))
     return Step(len(ids), cursor + len(ids) if len(ids) == BATCH else None)

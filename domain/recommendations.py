@@ -30,7 +30,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from domain import blocked_pairs, clock, places, tastes
+from domain import blocked_pairs, clock, consents, places, tastes
 from extensions import db, settings
 from models import Address, Booking, Category, Offering, PinCode, Professional, Service, Status, User
 from models_taste import AreaProfessional, AreaService, Recommendation, TasteChoice, Why
@@ -122,8 +122,9 @@ def is_off(customer: User) -> bool:
 def switch(by: User, on: bool) -> None:
     """Have suggestions from one's bookings, from the next night on, or none from now on."""
     known = db.session.get(TasteChoice, by.id)
-    if known is None and on:
+    if (known is None or not known.off) == on:
         return
+    consents.note(by, consents.SUGGESTIONS, given=on)
     if known is None:
         db.session.add(TasteChoice(customer_id=by.id, off=True))
     else:

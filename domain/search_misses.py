@@ -17,7 +17,7 @@ from domain import clock, search
 from domain.analytics import Beside
 from domain.job_runs import Step
 from domain.reports import Period
-from extensions import db
+from extensions import db, settings
 from models import PinCode
 from models_analytics import SearchMiss
 
@@ -25,8 +25,6 @@ UNKNOWN, NOBODY = "unknown", "nobody"
 MOST_WORDS, LONGEST = 4, 60
 # So many different ones are counted on a day; more come from a machine that tries words.
 MOST_A_DAY = 2000
-# A year beside the year before it can be looked at.
-KEPT = timedelta(days=760)
 BATCH = 1000
 TOP = 50
 # What fewer people asked for says more about them than about the site.
@@ -133,7 +131,7 @@ def totals(asked: Period) -> dict[str, Beside]:
 
 def forget_old(period: str, cursor: int) -> Step:
     """Forget what was searched for long ago, day by day."""
-    before = date.fromisoformat(period) - KEPT
+    before = date.fromisoformat(period) - timedelta(days=settings.keep_days.searches)
     oldest = select(SearchMiss.day).where(SearchMiss.day < before).order_by(SearchMiss.day).limit(1)
     day = db.session.scalar(oldest)
     if day is None:

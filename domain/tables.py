@@ -17,6 +17,7 @@ SHOWN = {
     " commission refunded cascade moves series_id rework_of_id",
     "categories": "id name slug icon position retired_at commission",
     "checkouts": "id booking_id method status amount currency reference created_at expires_at due_at tries",
+    "consents": "id user_id about version given at place",
     "cities": "id name state lat lon population pincode",
     "city_names": "key city_id",
     "coupon_uses": "booking_id coupon_id customer_id amount used_at given_back_at",
@@ -85,7 +86,7 @@ SHOWN = {
     "time_off": "id professional_id starts_at ends_at note calendar_id",
     "trips": "id area hour km minutes day",
     "users": "id role email name phone locale photo_id message_choices last_seen_at demo created_at anonymised_at"
-    " blocked_reason active confirmed_at",
+    " blocked_reason active confirmed_at erase_at agreed_version",
     "waits": "id customer_id professional_id service_id address_id day status created_at starts_at held_until",
     "webhooks": "id url verbs created_by_id created_at paused_at removed_at",
     "working_hours": "id professional_id weekday starts_minute ends_minute",

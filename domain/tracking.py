@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask_babel import gettext as _
 from sqlalchemy import delete, exists, or_, select, update
 
-from domain import arrivals, clock, news, places
+from domain import arrivals, clock, consents, news, places
 from domain.errors import Invalid, InvalidTransition, NotAllowed
 from domain.job_runs import Step
 from extensions import db
@@ -60,7 +60,7 @@ def begin(booking: Booking, by: User) -> None:
     _must_be_on_the_way(booking, by)
     _forget(booking)
     db.session.add(Position(booking_id=booking.id, since=clock.now()))
-    db.session.flush()
+    consents.note(by, consents.POSITION, given=True)
     _changed(booking)
 
 
@@ -91,6 +91,7 @@ def stop(booking: Booking, by: User) -> None:
     """Share no longer; what was shared is forgotten. It may be said at any time."""
     _must_be_its_professional(booking, by)
     if _forget(booking):
+        consents.note(by, consents.POSITION, given=False)
         _changed(booking)
 
 

@@ -5,17 +5,24 @@ import secrets
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
-from domain import api_keys, audit, channels, clock, editions, erasures, files, listings, news, places
+from domain import api_keys, audit, channels, clock, consents, editions, erasures, files, listings, news, places
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
 from extensions import db, settings
 from models import Address, Approval, Booking, Channel, Professional, Role, Status, User
 
 LONGEST_NAME = 120
 MOST_ADDRESSES = 20
+# As whom others know somebody who is gone.
+FORMER = {
+    Role.CUSTOMER: _l("Former customer"),
+    Role.PROFESSIONAL: _l("Former professional"),
+    Role.ADMIN: _l("Former admin"),
+}
 OVER = (Status.CLOSED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED, Status.NO_SHOW)
 
 _BY_EMAIL = select(User).where(User.email == bindparam("email"))
@@ -228,28 +235,10 @@ def anonymise(user: User, by: User, reason: str) -> None:
     _must_be_another(user, by)
     if user.anonymised_at is not None:
         raise Conflict(_("This account was anonymised already."))
-    if _has_live_bookings(user):
+    if has_live_bookings(user):
         raise Invalid(_("There are bookings under way. Cancel or finish them first."))
-    former_name = user.name
-    user.name = _("Former professional") if user.is_professional else _("Former user")
-    user.email = f"former-{user.id}@invalid"
-    user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = None
-    user.chat_url = user.message_choices = user.feed_salt = None
-    user.tf_primary_method = user.tf_totp_secret = user.mf_recovery_codes = None
-    user.active, user.anonymised_at = False, clock.now()
-    user.fs_uniquifier = secrets.token_hex(16)
-    news.end(user.id)
-    if user.professional is not None:
-        _empty_professional(user.professional)
-    erasures.erase_traces(user, former_name)
-    editions.changed_name(user.id)
-    _follow_up(user)
+    erase(user)
     audit.record(by, "anonymise", "user", user.id, reason=_reason(reason))
-
-
-def _empty_professional(professional):
-    professional.bio, professional.languages, professional.paused = "", [], True
-    professional.resume_id = professional.identity_id = professional.approval_reason = professional.upi_id = None
 
 
 def _follow_up(user):
@@ -258,9 +247,37 @@ def _follow_up(user):
         listings.refresh(user.id)
 
 
-def _has_live_bookings(user):
+# -- The end of an account ------------------------------------------------------------------
+
+
+def erase(user: User) -> None:
+    """Erase who somebody was; who may, and when, the callers decide."""
+    former_name = user.name
+    user.name = str(FORMER[user.role])
+    user.email = f"former-{user.id}@invalid"
+    user.phone = user.password = user.locale = user.photo_id = user.blocked_reason = user.agreed_version = None
+    user.chat_url = user.message_choices = user.feed_salt = user.last_seen_at = user.erase_at = None
+    user.tf_primary_method = user.tf_totp_secret = user.tf_last_counter = user.mf_recovery_codes = None
+    user.active, user.anonymised_at = False, clock.now()
+    user.fs_uniquifier = secrets.token_hex(16)
+    news.end(user.id)
+    if user.professional is not None:
+        _empty_professional(user.professional)
+    erasures.erase_traces(user, former_name)
+    editions.changed_name(user.id)
+    _follow_up(user)
+
+
+def has_live_bookings(user: User) -> bool:
+    """Whether somebody has bookings that are not over."""
     side = Booking.professional_id if user.is_professional else Booking.customer_id
     return db.session.scalar(select(exists().where(side == user.id, Booking.status.not_in(OVER))))
+
+
+def _empty_professional(professional):
+    professional.bio, professional.languages, professional.paused = "", [], True
+    professional.resume_id = professional.identity_id = professional.approval_reason = professional.upi_id = None
+    professional.warned_of = None
 
 
 # -- Checks ---------------------------------------------------------------------------------
@@ -284,6 +301,9 @@ def _new_user(role, email, name, password_hash, *, phone="", locale=None, demo=F
             db.session.add(person)
     except IntegrityError:
         return None
+    if role is not Role.ADMIN:
+        # The page says so above the button, and so does the call of the API.
+        consents.agree(person)
     return person
 
 

@@ -450,6 +450,7 @@ def _user(role: Role, **values) -> User:
                 "phone": f"+9199999{number:05}",
                 "created_at": clock.now(),
                 "confirmed_at": clock.now(),
+                "agreed_version": settings.texts_version,
                 "fs_uniquifier": secrets.token_hex(16),
                 "password": _hashed(password),
                 **values,

@@ -6,9 +6,21 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain import clock, comments, conversations, coupons, documents, extras, feeds, files, message_reports, outbox
+from domain import (
+    clock,
+    comments,
+    conversations,
+    coupons,
+    documents,
+    exports,
+    extras,
+    feeds,
+    files,
+    message_reports,
+    outbox,
+)
 from extensions import db
-from models import FileKind, Notification, OutboxMessage, Status, TimeOff
+from models import ExportKind, ExportStatus, FileKind, Notification, OutboxMessage, Status, TimeOff
 from models_guides import CommentState
 from models_integrations import OutsideCalendar
 from models_lifecycle import Appeal, BlockedPair, Dispute, Outcome
@@ -172,6 +184,8 @@ TABLE = {
     "in in in in in in in in": """
         GET /
         GET /about
+        GET /privacy
+        GET /terms
         GET /guides
         GET /guides/<guide_slug>
         GET /guides/feed.xml
@@ -205,6 +219,12 @@ TABLE = {
         GET /guides/<guide_slug>/comments/<int:comment_id>/report
         POST /guides/<guide_slug>/comments/<int:comment_id>/report
         GET /documents
+        GET /account/data
+        POST /account/data/agree
+        POST /account/data/copies
+        GET /account/erase
+        POST /account/erase
+        POST /account/keep
         GET /account/keys
         GET /account/keys/new
         POST /account/keys/new
@@ -453,10 +473,15 @@ TABLE = {
         GET /documents/<int:document_id>/pdf
     """,
     "login login 404 404 404 in 404 404": """
+        GET /account/data/copies/<int:copy_id>
         POST /account/keys/<int:key_id>/revoke
         POST /notifications/<int:notification_id>/read
     """,
+    "login login in in in in in 404": """
+        POST /account/data/consents/<about>
+    """,
     "login login away away away away away away": """
+        GET /account/leaving
         GET /recovery-code
     """,
 }
@@ -576,12 +601,23 @@ def make_things(cast):
         "webhook_id": factories.webhook(cast["admin"]).id,
         "message_id": db.session.scalar(select(func.max(OutboxMessage.id))),
         "export_id": factories.export(cast["admin"], filters={"professional_id": pro.id}).id,
+        "about": "reports",
+        "copy_id": _copy(customer),
         "account": "platform",
         "table_name": "requests",
         **_payout(pro, cast["admin"]),
         "filename": "favicon.svg",
         "month": f"{clock.today():%Y-%m}",
     }
+
+
+def _copy(person):
+    """A copy of their data that they asked for and can download."""
+    path = exports.folder() / "copy.zip"
+    path.write_bytes(b"PK")
+    ends = {"finished_at": clock.now(), "expires_at": clock.now() + timedelta(days=1), "size": 2, "done": 1, "total": 1}
+    ready = {"kind": ExportKind.PERSON, "status": ExportStatus.DONE, "file_name": path.name, **ends}
+    return factories.export(person, **ready).id
 
 
 def _payout(pro, admin):

@@ -43,6 +43,7 @@ LAYERS = (
     ("storage", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
     ("extensions",),
     ("config",),
+    ("policies",),
 )
 # A module of a layer may import the one whose second half it is.
 SECOND_HALVES = {
@@ -56,6 +57,7 @@ SECOND_HALVES = {
     ("models_assistant", "models"),
     ("models_money", "models"),
     ("models_money", "models_lifecycle"),
+    ("models_privacy", "models"),
     ("models_taste", "models"),
     ("forms_lifecycle", "forms"),
     ("forms_assistant", "forms"),
@@ -66,6 +68,7 @@ SECOND_HALVES = {
     ("forms_live", "forms"),
     ("forms_money", "forms"),
     ("forms_payouts", "forms"),
+    ("forms_privacy", "forms"),
 }
 KEPT_OUT_OF_THE_DOMAIN = {"flask", "flask_login", "flask_security", "flask_wtf", "wtforms"}
 
@@ -90,6 +93,7 @@ GATED_BLUEPRINTS = {
     "account",
     "account_documents",
     "account_keys",
+    "account_privacy",
     "admin",
     "admin_analytics",
     "admin_catalogue",

@@ -1,7 +1,8 @@
 """The trail of admins' acts: what a line holds, and that nobody else writes one."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
 
 from domain import audit, bookings, clock
 from extensions import db
@@ -66,3 +67,21 @@ def test_names_are_looked_up_for_people_only(admin, customer, professional):
     names = audit.names_in(audit.page().items)
     assert names == {customer.id: "Asha Rao", professional.id: "Dev Menon"}
     assert audit.names_in([]) == {}
+
+
+@pytest.mark.parametrize("act", ["UPDATE audit_entries SET action = 'unblock'", "DELETE FROM audit_entries"])
+def test_the_database_itself_lets_nobody_change_the_trail(admin, customer, act):
+    audit.record(admin, "block", "user", customer.id, reason="Spam")
+    db.session.commit()
+    with pytest.raises(DatabaseError, match="append only"):
+        db.session.execute(text(act))
+    db.session.rollback()
+    assert db.session.scalar(select(AuditEntry.action)) == "block"
+
+
+def test_what_an_admin_only_looks_at_is_a_statement_for_later(admin, customer):
+    statement = audit.sight(admin, "see_document", "user", customer.id, kind="resume")
+    assert db.session.scalar(select(AuditEntry)) is None
+    db.session.execute(statement)
+    one = db.session.scalar(select(AuditEntry))
+    assert (one.action, one.subject_id, one.detail) == ("see_document", customer.id, {"kind": "resume"})

@@ -113,7 +113,7 @@ def test_a_machine_that_tries_words_fills_no_table(client, monkeypatch):
 
 
 def test_old_searches_are_forgotten_day_by_day(app):
-    days = [TODAY - search_misses.KEPT - timedelta(days=n) for n in (0, 1, 2)]
+    days = [TODAY - timedelta(days=760) - timedelta(days=n) for n in (0, 1, 2)]
     for day in days:
         db.session.add(SearchMiss(day=day, kind="unknown", words="yacht", district="", number=1))
     db.session.commit()

@@ -161,7 +161,7 @@ def test_an_anonymised_customer_leaves_bookings_without_a_name(customer, profess
     users.anonymise(customer, by=admin, reason="Asked for it")
     db.session.commit()
     db.session.expire_all()
-    assert (customer.name, customer.phone, customer.password, customer.active) == ("Former user", None, None, False)
+    assert (customer.name, customer.phone, customer.password, customer.active) == ("Former customer", None, None, False)
     assert "asha" not in customer.email
     assert customer.fs_uniquifier != old_session
     assert users.addresses_of(customer) == []
