@@ -1,5 +1,6 @@
 """Settings from the environment, and the faults that keep a production site from starting."""
 
+import dataclasses
 import os
 import re
 import secrets
@@ -10,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from babel.numbers import get_currency_precision, list_currencies
+
+from booking_policy import BookingPolicy
 
 ROOT = Path(__file__).resolve().parent
 MINIMUM_SECRET_LENGTH = 32
@@ -29,54 +32,13 @@ GUIDE_REACTIONS = ("happy", "surprised", "confused", "grateful", "amused", "worr
 FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
 # Whom UPI pays: a name at a bank.
 UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
+# At least a bucket, or a folder.
+_PLACE = re.compile(r"[a-z][a-z0-9+]*://[^\s]*[^\s/]")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 
 class BadSetting(ValueError):
     """A setting has a value that cannot be used; the message names it."""
-
-
-@dataclass(frozen=True)
-class BookingPolicy:
-    """The numbers of the marketplace's rules; minutes, hours and days as named."""
-
-    lead_minutes: int = 60
-    horizon_days: int = 30
-    max_unanswered: int = 5
-    answer_minutes_same_day: int = 120
-    answer_minutes: int = 24 * 60
-    expire_before_start_minutes: int = 60
-    free_cancel_hours: int = 3
-    cancel_grace_minutes: int = 5
-    depart_before_hours: int = 3
-    start_before_minutes: int = 30
-    code_tries: int = 5
-    auto_close_hours: int = 24
-    review_edit_hours: int = 48
-    review_window_days: int = 30
-    buffer_minutes: int = 15
-    slot_step_minutes: int = 30
-    offers: int = 5
-    agreed_moves: int = 2
-    proposal_hours: int = 12
-    knock_before_minutes: int = 15
-    knock_pause_minutes: int = 5
-    no_show_minutes: int = 30
-    dispute_days: int = 7
-    answer_dispute_hours: int = 48
-    resolve_dispute_days: int = 7
-    hold_minutes: int = 15
-    chat_days: int = 7
-    series_days: int = 180
-    prior_weight: int = 5
-    scorecard_days: int = 30
-    scorecard_sample: int = 5
-    least_acceptance: int = 50
-    least_punctuality: int = 70
-    least_completion: int = 80
-    least_rating: float = 3.0
-    punctual_minutes: int = 15
-    warning_days: int = 7
 
 
 @dataclass(frozen=True)
@@ -99,7 +61,12 @@ class Settings:
     ratelimit_enabled: bool
     redis_url: str = field(repr=False)
     upload_dir: Path
+    upload_url: str = field(repr=False)
     export_dir: Path
+    backup_dir: Path
+    backup_url: str = field(repr=False)
+    backup_daily: int
+    backup_weekly: int
     platform_fee: int
     tax_name: str
     tax_basis_points: int
@@ -149,6 +116,7 @@ class Settings:
     llm_model: str
     reminder_hour: int
     trusted_proxies: int
+    quarantine: bool = False
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
     @property
@@ -185,7 +153,7 @@ def load(environ=None) -> Settings:
     port = _integer(env, "PORT", 5000, 1, 65535)
     secret = env.get("SECRET_KEY", "")
     app_env = _one_of(env, "APP_ENV", "development", ("development", "testing", "production"))
-    return Settings(
+    settings = Settings(
         env=app_env,
         debug=_flag(env, "FLASK_DEBUG", False),
         port=port,
@@ -202,7 +170,12 @@ def load(environ=None) -> Settings:
         ratelimit_enabled=_flag(env, "RATELIMIT_ENABLED", True),
         redis_url=env.get("REDIS_URL", ""),
         upload_dir=Path(env.get("UPLOAD_DIR") or instance / "uploads").absolute(),
+        upload_url=_place(env, "UPLOAD_URL"),
         export_dir=Path(env.get("EXPORT_DIR") or instance / "exports").absolute(),
+        backup_dir=Path(env.get("BACKUP_DIR") or instance / "backups").absolute(),
+        backup_url=_place(env, "BACKUP_URL"),
+        backup_daily=_integer(env, "BACKUP_DAILY", 7, 0, 366),
+        backup_weekly=_integer(env, "BACKUP_WEEKLY", 4, 0, 520),
         platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
         tax_name=env.get("TAX_NAME") or "GST",
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
@@ -246,6 +219,18 @@ def load(environ=None) -> Settings:
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
     )
+    return quarantined(settings) if _flag(env, "QUARANTINE", False) else settings
+
+
+def quarantined(settings: Settings, **other) -> Settings:
+    """The same site as one that reaches nobody: for a copy of a site, which must not speak in its name.
+
+    Its couriers and its timetable stand still as well: mail.py and jobs.py see to that.
+    """
+    gateway_keys = {name.lower(): "" for names in GATEWAY_KEYS for name in names}
+    nowhere = dict.fromkeys(("mail_server", "sms_url", "llm_url", "redis_url", "backup_url"), "")
+    silent = {"chat_hosts": (), "scheduler": "off", "quarantine": True}
+    return dataclasses.replace(settings, **gateway_keys, **nowhere, **silent, **other)
 
 
 def faults(settings: Settings) -> list[str]:
@@ -367,6 +352,14 @@ def _gateways(env):
             raise BadSetting(f"{names[values.index('')]} is missing: {', '.join(names)} go together.")
         found |= {name.lower(): value for name, value in zip(names, values, strict=True)}
     return found | {name.lower(): (env.get(name) or usual).rstrip("/") for name, usual in GATEWAY_APIS.items()}
+
+
+def _place(env, name):
+    """Where files are kept, as fsspec writes it. Such an address can have a password in it, so no message quotes it."""
+    url = env.get(name, "").strip().rstrip("/")
+    if url and not _PLACE.match(url):
+        raise BadSetting(f"{name} must be like s3://bucket/folder.")
+    return url
 
 
 def _hosts(env, name, default):

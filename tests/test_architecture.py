@@ -40,9 +40,10 @@ LAYERS = (
     ("domain",),
     ("gateways", "payment_gateways", "phrasing"),
     ("models",),
-    ("storage", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
+    ("storage", "archives", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
     ("extensions",),
     ("config",),
+    ("booking_policy",),
 )
 # A module of a layer may import the one whose second half it is.
 SECOND_HALVES = {
