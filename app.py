@@ -17,6 +17,7 @@ from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 import api
 import auth
 import commands
+import commands_backup
 import config
 import identity
 import live
@@ -197,6 +198,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     _register_request_hooks(app, settings)
     _register_error_pages(app)
     commands.init_app(app)
+    commands_backup.init_app(app, create_app)
     _refuse_unsafe_deployment(app, settings)
     _serve_static_files(app, settings)
     if settings.trusted_proxies:

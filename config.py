@@ -158,7 +158,7 @@ def load(environ=None) -> Settings:
         debug=_flag(env, "FLASK_DEBUG", False),
         port=port,
         instance=instance,
-        database_url=_database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
+        database_url=database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
         secret_key=secret or ("" if app_env == "production" else _local_secret(instance)),
         secret_from_environment=bool(secret),
         site_url=(env.get("SITE_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
@@ -273,7 +273,7 @@ def _local_secret(instance: Path) -> str:
     return secret
 
 
-def _database_url(url: str) -> str:
+def database_url(url: str) -> str:
     """Name the driver: `postgresql://` and `postgres://` both mean psycopg 3 here."""
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):

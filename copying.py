@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import alembic.command
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Column, Connection, Engine, Table, Text, cast, inspect, insert, select, text
+from sqlalchemy import JSON, Column, Connection, Engine, Table, Text, cast, insert, inspect, literal, select, text
 from sqlalchemy.types import TypeDecorator
 
 from extensions import db, migrate
@@ -64,9 +64,10 @@ def tables() -> list[Table]:
 
 
 def counts(engine: Engine) -> dict[str, int]:
-    """How many rows each table has."""
+    """How many rows each table of a database has, of whatever version it is."""
     with _at_one_moment(engine) as connection:
-        return {table.name: connection.exec_driver_sql(_counted(table)).scalar_one() for table in tables()}
+        names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+        return {name: connection.exec_driver_sql(_counted(name)).scalar_one() for name in names}
 
 
 def head_of(engine: Engine) -> str | None:
@@ -107,7 +108,7 @@ def _must_fit(old, new):
         if (head := _head(connection)) != newest():
             raise NotPossible(f"{name} is at migration {head}, not at {newest()}: run flask db upgrade on it.")
     for table in tables():
-        if new.exec_driver_sql(f"SELECT 1 FROM {_quoted(table)} LIMIT 1").first():
+        if new.execute(select(literal(1)).select_from(table).limit(1)).first():
             raise NotPossible(f"The database to copy to is not empty: there are rows in {table.name}.")
 
 
@@ -174,10 +175,10 @@ def _write(connection, table, rows):
         connection.exec_driver_sql(str(insert(table).compile(dialect=dialect)), bound)
         return
     names = ", ".join(dialect.identifier_preparer.quote(column.name) for column in table.c)
-    with connection.connection.driver_connection.cursor() as cursor:
-        with cursor.copy(f"COPY {_quoted(table)} ({names}) FROM STDIN") as stream:
-            for row in bound:
-                stream.write_row(row)
+    order = f"COPY {_quoted(table)} ({names}) FROM STDIN"
+    with connection.connection.driver_connection.cursor() as cursor, cursor.copy(order) as stream:
+        for row in bound:
+            stream.write_row(row)
 
 
 def _binder(column: Column, dialect) -> Callable:
@@ -221,8 +222,8 @@ def _count_on(connection, table):
             )
 
 
-def _counted(table):
-    return f"SELECT count(*) FROM {_quoted(table)}"  # noqa: S608 (a name of ours)
+def _counted(name):
+    return f'SELECT count(*) FROM "{name}"'  # noqa: S608 (a name of ours)
 
 
 def _quoted(table):

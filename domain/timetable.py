@@ -16,6 +16,7 @@ from domain import (
     api_results,
     api_sessions,
     audit,
+    backups,
     bookings,
     clock,
     deliveries,
@@ -31,6 +32,7 @@ from domain import (
     reminders,
     revenue,
     search_misses,
+    tombstones,
     tracking,
     waits,
 )
@@ -244,6 +246,12 @@ TIMETABLE = (
         _l("Forget old runs"),
         _l("Of each job the last 400 runs are kept for this page."),
     ),
+    Job("note_erasures", Minutely(), tombstones.step, _l("Remember erasures"),
+        _l("Whose account was erased is noted beside the backups, so that no restored site brings them back."),
+        ahead=tombstones.ahead),
+    Job("backup", Daily(AT_NIGHT), backups.step, _l("Back up"),
+        _l("The database and all uploads are put into an archive, and archives that are too old are deleted."),
+        ahead=backups.ahead),
 )
 
 

@@ -229,6 +229,12 @@ def anonymise(user: User, by: User, reason: str) -> None:
         raise Conflict(_("This account was anonymised already."))
     if _has_live_bookings(user):
         raise Invalid(_("There are bookings under way. Cancel or finish them first."))
+    erase_again(user)
+    audit.record(by, "anonymise", "user", user.id, reason=_reason(reason))
+
+
+def erase_again(user: User) -> None:
+    """The same, whatever is under way: for somebody who was erased after the backup that a site comes from."""
     former_name = user.name
     user.name = _("Former professional") if user.is_professional else _("Former user")
     user.email = f"former-{user.id}@invalid"
@@ -242,7 +248,6 @@ def anonymise(user: User, by: User, reason: str) -> None:
         _empty_professional(user.professional)
     erasures.erase_traces(user, former_name)
     _follow_up(user)
-    audit.record(by, "anonymise", "user", user.id, reason=_reason(reason))
 
 
 def _empty_professional(professional):
