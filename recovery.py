@@ -134,20 +134,29 @@ def take_its_place(site: Site) -> Path | None:
     with closing(sqlite3.connect(site.database)) as connection:
         # All of it is in one file then.
         connection.execute("PRAGMA journal_mode=DELETE")
-    path = Path(db.engine.url.database)
+    path, worth_keeping = Path(db.engine.url.database), _is_worth_keeping()
     db.session.remove()
     db.engine.dispose()
     before = path.with_name(f"{path.name}.before-{clock.now():%Y%m%d-%H%M%S}")
     # The log comes first: the new database must never be beside the log of the old one.
     for suffix in ("-wal", "-shm", ""):
         part = Path(f"{path}{suffix}")
-        if part.exists():
+        if part.exists() and worth_keeping:
             part.rename(f"{before}{suffix}")
+        part.unlink(missing_ok=True)
     with site.database.open("rb") as file:
         os.fsync(file.fileno())
     site.database.rename(path)
     _settle(path.parent)
     return before if before.exists() else None
+
+
+def _is_worth_keeping():
+    """Whether what is there is more than the empty file that looking for a database makes."""
+    try:
+        return _is_a_site()
+    except DatabaseError:
+        return True
 
 
 def _is_a_site():

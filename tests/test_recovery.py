@@ -135,6 +135,36 @@ def test_on_a_fresh_machine_a_site_comes_back_from_elsewhere(saved, settings, tm
     assert not list((tmp_path / "new").glob("*.before-*"))
 
 
+@on_sqlite
+def test_a_site_comes_back_in_the_place_of_a_database_that_nobody_can_read(run, saved, customer):
+    path, email = Path(db.engine.url.database), customer.email
+    db.session.remove()
+    db.engine.dispose()
+    path.write_bytes(b"no database at all" * 1000)
+    refused = run("restore", saved)
+    assert (refused.exit_code, "--force" in refused.output) == (1, True), refused.output
+    restored = run("restore", "--force", saved)
+    assert restored.exit_code == 0, restored.output
+    assert email in people()
+    (kept,) = path.parent.glob(f"{path.name}.before-*")
+    assert kept.read_bytes().startswith(b"no database at all")
+    kept.unlink()
+
+
+@pytest.mark.skipif("not databases.on_postgresql()", reason="on SQLite a file takes the place of another")
+def test_on_postgresql_a_site_comes_back_in_an_empty_database(saved, settings, worker_name, customer, tmp_path):
+    before, email = rows_now(), customer.email
+    url = databases.empty(f"{worker_name}_restored")
+    there = application.create_app(dataclasses.replace(settings, database_url=url, upload_dir=tmp_path / "uploads"))
+    with there.app_context():
+        restored, again = (there.test_cli_runner().invoke(args=["restore", str(saved)]) for _time in range(2))
+        assert restored.exit_code == 0, restored.output
+        assert "Make an empty one" in again.output
+        assert (rows_now(), email in people()) == (before, True)
+        db.session.remove()
+        db.engine.dispose()
+
+
 @pytest.mark.parametrize("running", [False, True])
 def test_a_site_that_runs_is_not_touched(run, app, saved, running):
     if running:
