@@ -18,6 +18,7 @@ import api
 import auth
 import caching
 import commands
+import commands_backup
 import config
 import identity
 import live
@@ -200,6 +201,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     _register_request_hooks(app, settings)
     _register_error_pages(app)
     commands.init_app(app)
+    commands_backup.init_app(app, create_app)
     _refuse_unsafe_deployment(app, settings)
     _serve_static_files(app, settings)
     if settings.trusted_proxies:

@@ -1,5 +1,6 @@
 """Settings from the environment, and the faults that keep a production site from starting."""
 
+import dataclasses
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ MOST_KEEP_DAYS = 36_500
 FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
 # Whom UPI pays: a name at a bank.
 UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
+# At least a bucket, or a folder.
+_PLACE = re.compile(r"[a-z][a-z0-9+]*://[^\s]*[^\s/]")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
 
 
@@ -62,7 +65,12 @@ class Settings:
     ratelimit_enabled: bool
     redis_url: str = field(repr=False)
     upload_dir: Path
+    upload_url: str = field(repr=False)
     export_dir: Path
+    backup_dir: Path
+    backup_url: str = field(repr=False)
+    backup_daily: int
+    backup_weekly: int
     platform_fee: int
     tax_name: str
     tax_basis_points: int
@@ -117,6 +125,7 @@ class Settings:
     grievance_contact: str
     texts_version: str
     erase_after_days: int
+    quarantine: bool = False
     keep_days: KeepDays = field(default_factory=KeepDays)
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
@@ -154,12 +163,12 @@ def load(environ=None) -> Settings:
     port = _integer(env, "PORT", 5000, 1, 65535)
     secret = env.get("SECRET_KEY", "")
     app_env = _one_of(env, "APP_ENV", "development", ("development", "testing", "production"))
-    return Settings(
+    settings = Settings(
         env=app_env,
         debug=_flag(env, "FLASK_DEBUG", False),
         port=port,
         instance=instance,
-        database_url=_database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
+        database_url=database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
         secret_key=secret or ("" if app_env == "production" else _local_secret(instance)),
         secret_from_environment=bool(secret),
         site_url=(env.get("SITE_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
@@ -171,7 +180,12 @@ def load(environ=None) -> Settings:
         ratelimit_enabled=_flag(env, "RATELIMIT_ENABLED", True),
         redis_url=env.get("REDIS_URL", ""),
         upload_dir=Path(env.get("UPLOAD_DIR") or instance / "uploads").absolute(),
+        upload_url=_place(env, "UPLOAD_URL"),
         export_dir=Path(env.get("EXPORT_DIR") or instance / "exports").absolute(),
+        backup_dir=Path(env.get("BACKUP_DIR") or instance / "backups").absolute(),
+        backup_url=_place(env, "BACKUP_URL"),
+        backup_daily=_integer(env, "BACKUP_DAILY", 7, 0, 366),
+        backup_weekly=_integer(env, "BACKUP_WEEKLY", 4, 0, 520),
         platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
         tax_name=env.get("TAX_NAME") or "GST",
         tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
@@ -221,6 +235,18 @@ def load(environ=None) -> Settings:
         erase_after_days=_integer(env, "ERASE_AFTER_DAYS", 7, 0, 30),
         keep_days=_keep_days(env),
     )
+    return quarantined(settings) if _flag(env, "QUARANTINE", False) else settings
+
+
+def quarantined(settings: Settings, **other) -> Settings:
+    """The same site as one that reaches nobody: for a copy of a site, which must not speak in its name.
+
+    Its couriers and its timetable stand still as well: mail.py and jobs.py see to that.
+    """
+    gateway_keys = {name.lower(): "" for names in GATEWAY_KEYS for name in names}
+    nowhere = dict.fromkeys(("mail_server", "sms_url", "llm_url", "redis_url", "backup_url"), "")
+    silent = {"chat_hosts": (), "scheduler": "off", "quarantine": True}
+    return dataclasses.replace(settings, **gateway_keys, **nowhere, **silent, **other)
 
 
 def faults(settings: Settings) -> list[str]:
@@ -263,7 +289,7 @@ def _local_secret(instance: Path) -> str:
     return secret
 
 
-def _database_url(url: str) -> str:
+def database_url(url: str) -> str:
     """Name the driver: `postgresql://` and `postgres://` both mean psycopg 3 here."""
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
@@ -342,6 +368,14 @@ def _gateways(env):
             raise BadSetting(f"{names[values.index('')]} is missing: {', '.join(names)} go together.")
         found |= {name.lower(): value for name, value in zip(names, values, strict=True)}
     return found | {name.lower(): (env.get(name) or usual).rstrip("/") for name, usual in GATEWAY_APIS.items()}
+
+
+def _place(env, name):
+    """Where files are kept, as fsspec writes it. Such an address can have a password in it, so no message quotes it."""
+    url = env.get(name, "").strip().rstrip("/")
+    if url and not _PLACE.match(url):
+        raise BadSetting(f"{name} must be like s3://bucket/folder.")
+    return url
 
 
 def _hosts(env, name, default):

@@ -163,7 +163,9 @@ class Timetable:
         return not ending.is_alive()
 
     def turn(self) -> None:
-        """Look who leads."""
+        """Look who leads. A site in quarantine does nothing by itself."""
+        if self.app.config["SETTINGS"].quarantine:
+            return
         try:
             if self.leadership.turn():
                 self._last_run.clear()

@@ -1,12 +1,26 @@
-"""Where uploads are kept: one small interface, so that a bucket can take the folder's place."""
+"""Where uploads are kept: in a folder, or in a bucket such as S3, behind the same few verbs.
 
+A folder says when something is on the disk; a bucket has an object whole or not at all.
+"""
+
+import logging
 import os
 import re
 import secrets
 from pathlib import Path
 from typing import BinaryIO
 
+import fsspec
+
 _NAME = re.compile(r"[0-9a-f]{32}")
+# A bucket that is away is not waited for: a transaction may be.
+_S3 = {
+    "config_kwargs": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}},
+    # Other processes write there too.
+    "use_listings_cache": False,
+}
+
+log = logging.getLogger(__name__)
 
 
 class LocalStorage:
@@ -45,9 +59,62 @@ class LocalStorage:
         return sorted({path.stem for path in old if is_name(path.stem)})
 
     def _path(self, name: str) -> Path:
-        if not is_name(name):
-            raise ValueError(f"not a name of ours: {name!r}")
-        return self.folder / name[:2] / name
+        return self.folder / place_of(name)
+
+
+class BucketStorage:
+    """The same in a bucket, or whatever else fsspec reaches by a URL; its keys are in the environment."""
+
+    def __init__(self, url: str):
+        self._files, self._root = reach(url)
+
+    def put(self, name: str, content: bytes) -> None:
+        self._files.pipe_file(self._path(name), content)
+
+    def open(self, name: str) -> BinaryIO:
+        return self._files.open(self._path(name), "rb")
+
+    def delete(self, name: str) -> None:
+        """What cannot be deleted now is deleted as a stray one night: nothing names it any more."""
+        path = self._path(name)
+        try:
+            self._files.rm_file(path)
+        except FileNotFoundError:
+            pass
+        except Exception:
+            log.exception("a file could not be deleted from the bucket")
+
+    def names(self, beginning: str, before: float) -> list[str]:
+        if not is_name(beginning * 16):
+            return []
+        found = self._files.find(f"{self._root}/{beginning}")
+        named = {path.rpartition("/")[2]: path for path in found}
+        return sorted(
+            name
+            for name, path in named.items()
+            if is_name(name) and self._files.modified(path).timestamp() < before
+        )
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{place_of(name)}"
+
+
+def at(folder: Path, url: str) -> LocalStorage | BucketStorage:
+    """The bucket at the URL, or the folder where there is none."""
+    return BucketStorage(url) if url else LocalStorage(folder)
+
+
+def reach(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """What is at a URL, and the path there. Raises ImportError that says which package speaks its scheme."""
+    scheme = url.partition("://")[0]
+    return fsspec.url_to_fs(url, **(_S3 if scheme == "s3" else {}))
+
+
+def place_of(name: str) -> str:
+    """Where in a folder or bucket a name has its place. Raises ValueError for one that is not ours."""
+    if not is_name(name):
+        raise ValueError(f"not a name of ours: {name!r}")
+    return f"{name[:2]}/{name}"
 
 
 def new_name() -> str:

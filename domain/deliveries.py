@@ -39,6 +39,7 @@ REASONS = {
     "unwanted": _l("The person switched these messages off."),
     "unreachable": _l("The person has no such channel any more."),
     "paused": _l("The webhook was paused or removed."),
+    "restored": _l("It waited when the backup was made from which the site was restored."),
 }
 
 # Said as it stands and not as a parameter, because the index of what waits is a partial one.
@@ -144,6 +145,14 @@ def dropped(message_id: int, lease: str, reason: str) -> bool:
     """It is not to be sent any more."""
     assert reason in REASONS, reason
     return _settle(message_id, lease, status=Delivery.DROPPED, error=reason, data={})
+
+
+def drop_waiting(reason: str) -> int:
+    """Nothing that waits is to be sent; answer how much that was."""
+    assert reason in REASONS, reason
+    waiting = OutboxMessage.status == Delivery.WAITING
+    dropped = {"status": Delivery.DROPPED, "error": reason, "data": {}, "lease": None, "leased_until": None}
+    return _update(waiting, **dropped)
 
 
 def failed(message_id: int, lease: str, error: str, terms: Terms = USUAL) -> bool:

@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 from sqlalchemy import Select, bindparam, event, or_, select
 
+import storage
 from domain import clock
 from domain.errors import Invalid, NotFound
 from extensions import db, settings
@@ -24,7 +25,7 @@ from models import Approval, Booking, FileKind, Professional, StoredFile, User
 from models_guides import GuidePicture
 from models_lifecycle import Dispute, DisputePhoto
 from models_live import Message
-from storage import LocalStorage, is_name, new_name
+from storage import BucketStorage, LocalStorage, is_name, new_name
 
 MEGABYTE = 1024 * 1024
 LARGEST = 5 * MEGABYTE
@@ -104,7 +105,7 @@ def check(kind: FileKind, stream: BinaryIO) -> Checked:
 def store(checked: Checked, owner: User) -> StoredFile:
     """Keep a checked upload. The bytes are on the disk before the row can be committed."""
     name = new_name()
-    _storage().put(name, checked.content)
+    kept().put(name, checked.content)
     _session_list("written").append(name)
     file = StoredFile(
         id=name,
@@ -142,7 +143,7 @@ def forget_all_of(user: User) -> None:
 
 def names_in(beginning: str, before: datetime) -> list[str]:
     """The names of kept files that begin with two letters and were written before a moment."""
-    return _storage().names(beginning, before.timestamp())
+    return kept().names(beginning, before.timestamp())
 
 
 def forget_strays(names: list[str]) -> int:
@@ -165,7 +166,7 @@ def open_file(file_id: str, user: User) -> tuple[StoredFile, BinaryIO]:
 def content_of(file: StoredFile) -> bytes | None:
     """The bytes of a file that somebody may see; None when they are gone."""
     try:
-        with _storage().open(file.id) as content:
+        with kept().open(file.id) as content:
             return content.read()
     except FileNotFoundError:
         return None
@@ -196,8 +197,9 @@ def _is_shown_to(file, user):
     return shown is not None and db.session.scalar(select(shown.exists()))
 
 
-def _storage() -> LocalStorage:
-    return LocalStorage(settings.upload_dir)
+def kept() -> LocalStorage | BucketStorage:
+    """Where the bytes of uploads are."""
+    return storage.at(settings.upload_dir, settings.upload_url)
 
 
 def _painted_anew(content: bytes, kind: FileKind) -> bytes:
@@ -280,11 +282,11 @@ def _session_list(name: str) -> list[str]:
 def _remove_unwanted(session):
     session.info.pop("written", None)
     for name in session.info.pop("unwanted", ()):
-        _storage().delete(name)
+        kept().delete(name)
 
 
 @event.listens_for(db.session, "after_rollback")
 def _remove_written(session):
     session.info.pop("unwanted", None)
     for name in session.info.pop("written", ()):
-        _storage().delete(name)
+        kept().delete(name)

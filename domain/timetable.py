@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from domain import (
     activity,
     audit,
+    backups,
     bookings,
     clock,
     forecasts,
@@ -27,6 +28,7 @@ from domain import (
     reminders,
     retention,
     revenue,
+    tombstones,
     waits,
 )
 from domain.errors import Conflict, Invalid, NotFound
@@ -212,6 +214,12 @@ TIMETABLE = (
         _l("Forget old runs"),
         _l("Of each job the last 400 runs are kept for this page."),
     ),
+    Job("note_erasures", Minutely(), tombstones.step, _l("Remember erasures"),
+        _l("Whose account was erased is noted beside the backups, so that no restored site brings them back."),
+        ahead=tombstones.ahead),
+    Job("backup", Daily(AT_NIGHT), backups.step, _l("Back up"),
+        _l("The database and all uploads are put into an archive, and archives that are too old are deleted."),
+        ahead=backups.ahead),
 )
 
 

@@ -12,7 +12,9 @@ configuration = current_app.extensions["migrate"].configure_args
 
 
 def run():
-    with database.engine.connect() as connection, _foreign_keys_off(connection):
+    # Another database than the site's own, such as that in a backup (see copying.py).
+    engine = context.config.attributes.get("engine") or database.engine
+    with engine.connect() as connection, _foreign_keys_off(connection):
         context.configure(
             connection=connection,
             target_metadata=database.metadata,

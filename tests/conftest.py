@@ -99,6 +99,7 @@ def app(request, site, template, worker_name, settings):
         databases.fresh(worker_name, template)
         shutil.rmtree(settings.upload_dir, ignore_errors=True)
         shutil.rmtree(settings.export_dir, ignore_errors=True)
+        shutil.rmtree(settings.backup_dir, ignore_errors=True)
         limiter.enabled = False
         cache.clear()
         yield site
