@@ -6,6 +6,7 @@ import secrets
 import zoneinfo
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ GATEWAY_APIS = {"STRIPE_API": "https://api.stripe.com", "RAZORPAY_API": "https:/
 # What readers can feel about a guide; the first three are always there.
 GUIDE_REACTIONS = ("happy", "surprised", "confused", "grateful", "amused", "worried", "relieved", "sad", "angry")
 FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
+# Where the numbers of the site are read from unless it is said otherwise: this machine.
+LOOPBACK = "127.0.0.0/8 ::1"
 # Whom UPI pays: a name at a bank.
 UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
 _HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
@@ -149,6 +152,7 @@ class Settings:
     llm_model: str
     reminder_hour: int
     trusted_proxies: int
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...]
     policy: BookingPolicy = field(default_factory=BookingPolicy)
 
     @property
@@ -245,6 +249,7 @@ def load(environ=None) -> Settings:
         **_llm(env),
         reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
         trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
+        metrics_allow=_networks(env, "METRICS_ALLOW", LOOPBACK),
     )
 
 
@@ -267,6 +272,8 @@ def faults(settings: Settings) -> list[str]:
             found.append(f"{api} is no gateway: leave STRIPE_API and RAZORPAY_API unset.")
     if settings.mail_password and not (settings.mail_use_tls or settings.mail_use_ssl):
         found.append("MAIL_PASSWORD would travel in the clear: set MAIL_USE_TLS or MAIL_USE_SSL.")
+    if any(network.prefixlen == 0 for network in settings.metrics_allow):
+        found.append("METRICS_ALLOW is everybody: name the addresses that may read the numbers of the site.")
     return found
 
 
@@ -375,6 +382,13 @@ def _hosts(env, name, default):
         if not _HOST.fullmatch(host):
             raise BadSetting(f"{name} must be names of hosts such as {default}, not {host!r}.")
     return hosts
+
+
+def _networks(env, name, default):
+    try:
+        return tuple(ip_network(one) for one in (env.get(name) or default).replace(",", " ").split())
+    except ValueError:
+        raise BadSetting(f"{name} must be addresses or networks such as {default}.") from None
 
 
 def _origins(env):

@@ -44,6 +44,11 @@ class LocalStorage:
         old = (path for path in folder.iterdir() if path.stat().st_mtime < before)
         return sorted({path.stem for path in old if is_name(path.stem)})
 
+    def can_put(self) -> bool:
+        """Whether something could be kept now: the folder, or the nearest one above it, can be written."""
+        there = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        return os.access(there, os.W_OK)
+
     def _path(self, name: str) -> Path:
         if not is_name(name):
             raise ValueError(f"not a name of ours: {name!r}")
