@@ -5,10 +5,13 @@ What has failed keeps it from serving; what is degraded an operator should see t
 
 import functools
 import os
+import platform
 import shutil
 from datetime import timedelta
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -22,6 +25,7 @@ MEGABYTE = 1024 * 1024
 # Below the first nothing should be written any more; below the second it is time to make room.
 LEAST_FREE, LOW = 100 * MEGABYTE, 1024 * MEGABYTE
 LATE = timedelta(minutes=15)
+_SCHEMA = "SELECT version_num FROM alembic_version"
 
 
 class State(StrEnum):
@@ -30,19 +34,34 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-def readiness() -> dict[str, State]:
-    """The state of everything the site stands on."""
-    return {**_in_the_database(), "disk": _disk(), "uploads": State.OK if files.can_store() else State.FAILED}
+class Look(NamedTuple):
+    """What was found: the state of everything the site stands on, and of the messages if they could be asked for."""
+
+    states: dict[str, State]
+    messages: deliveries.Health | None
+
+    @property
+    def overall(self) -> State:
+        """The worst of them."""
+        return max(self.states.values(), key=list(State).index)
 
 
-def overall(found: dict[str, State]) -> State:
-    """The worst of them."""
-    return max(found.values(), key=list(State).index)
-
-
-def schema() -> str | None:
-    """The migration that the database is at."""
-    return db.session.scalar(text("SELECT version_num FROM alembic_version"))
+def look() -> Look:
+    """See how everything stands that the site stands on."""
+    answers = _asked(lambda: bool(db.session.execute(text("SELECT 1"))))
+    newest = answers and _asked(lambda: db.session.scalar(text(_SCHEMA)) == newest_schema())
+    # In a database of another schema there may be no table to ask.
+    led = newest and timetable.is_led(leases.find())
+    messages = deliveries.health() if newest else None
+    states = {
+        "database": State.OK if answers else State.FAILED,
+        "migrations": State.OK if newest else State.FAILED,
+        "disk": _disk(),
+        "uploads": State.OK if files.can_store() else State.FAILED,
+        "scheduler": State.OK if led else State.DEGRADED,
+        "outbox": State.DEGRADED if messages is None or _is_late(messages) else State.OK,
+    }
+    return Look(states, messages)
 
 
 @functools.cache
@@ -57,9 +76,24 @@ def free_bytes() -> int:
     return min(shutil.disk_usage(_existing(folder)).free for folder in folders)
 
 
+def database_bytes() -> int:
+    """The size of the database."""
+    if db.engine.dialect.name == "postgresql":
+        return db.session.scalar(text("SELECT pg_database_size(current_database())"))
+    return os.stat(db.engine.url.database).st_size
+
+
+def versions() -> dict[str, str]:
+    """What the site is made of, by name."""
+    server = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[db.engine.dialect.name]
+    packages = {name: version(name) for name in ("Flask", "SQLAlchemy", "gunicorn")}
+    its_version = ".".join(map(str, db.engine.dialect.server_version_info))
+    return {"Python": platform.python_version(), server: its_version, **packages}
+
+
 def before_deployment() -> list[str]:
     """What a site that is about to go into production lacks on this machine, one sentence each."""
-    found, faults = readiness(), []
+    found, faults = look().states, []
     if found["database"] is State.FAILED:
         faults.append("The database does not answer: see DATABASE_URL.")
     elif found["migrations"] is State.FAILED:
@@ -73,18 +107,6 @@ def before_deployment() -> list[str]:
     return faults
 
 
-def _in_the_database():
-    answers = _asked(lambda: bool(db.session.execute(text("SELECT 1"))))
-    newest = answers and _asked(lambda: schema() == newest_schema())
-    return {
-        "database": State.OK if answers else State.FAILED,
-        "migrations": State.OK if newest else State.FAILED,
-        # In a database of another schema there may be no table to ask.
-        "scheduler": State.OK if newest and timetable.is_led(leases.find()) else State.DEGRADED,
-        "outbox": State.OK if newest and not _is_late() else State.DEGRADED,
-    }
-
-
 def _asked(question):
     """What the database answers, or False when it does not."""
     try:
@@ -94,9 +116,8 @@ def _asked(question):
         return False
 
 
-def _is_late():
-    oldest = deliveries.health().oldest
-    return oldest is not None and clock.now() - oldest > LATE
+def _is_late(messages):
+    return messages.oldest is not None and clock.now() - messages.oldest > LATE
 
 
 def _disk():

@@ -22,8 +22,8 @@ if _allowed < _wanted:
 graceful_timeout = 9
 SECONDS_FOR_REQUESTS = 3
 LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-# Workers show that they live by touching a file, which must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# Workers show that they live by touching a file of their own, which must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # nosec B108
 # Otherwise gunicorn writes a socket under the home directory.
 control_socket_disable = True
 # Processes count what they do into files (see metrics.py), so that whichever is asked tells of all.

@@ -33,9 +33,9 @@ def alive():
 @bp.get("/readyz")
 def ready():
     """Whether requests should be sent here; strangers learn names and states, and no more."""
-    found = checks.readiness()
-    status = checks.overall(found)
-    return {"status": status, "checks": found}, 503 if status is checks.State.FAILED else 200
+    found = checks.look()
+    status = 503 if found.overall is checks.State.FAILED else 200
+    return {"status": found.overall, "checks": found.states}, status
 
 
 @bp.get("/metrics")
