@@ -406,6 +406,7 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
         prefix="static/",
         max_age=3600,
         autorefresh=settings.debug,
+        allow_all_origins=False,
         immutable_file_test=lambda _path, url: url.startswith("/static/vendor/"),
         add_headers_function=add_headers,
     )

@@ -278,7 +278,7 @@ def test_each_process_tells_the_numbers_of_all(app, worker_name, tmp_path):
 
 
 def _read(address):
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=60) as answer:
         return answer.read().decode()
 
 
