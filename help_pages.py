@@ -2,6 +2,7 @@
 
 import re
 
+from babel.lists import format_list
 from flask_babel import get_locale, gettext
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -86,4 +87,4 @@ def methods() -> str:
 def contact() -> str:
     """How the operator is reached, in words."""
     known = [one for one in (settings.contact_email, settings.contact_phone) if one]
-    return gettext(" or ").join(known) if known else gettext("see the page About")
+    return format_list(known, "or", get_locale()) if known else gettext("see the page About")

@@ -15,6 +15,8 @@ from models import Booking, Professional, Role, Service, Status, User
 
 # Below the first nothing is answered; when two things are as likely as the second it is asked back.
 LEAST, CLEAR = 0.28, 0.01
+# One word alone may mean many things: "book" one's bookings, how to book, or to book now.
+CLEAR_IN_A_WORD = 0.2
 MOST_BOOKINGS, MOST_LOOKED_AT = 3, 20
 # What is to be paid, and not only will be.
 _FINISHED = (Status.COMPLETED, Status.CLOSED, Status.DISPUTED, Status.CANCELLED, Status.NO_SHOW)
@@ -41,7 +43,7 @@ def understood(known: Knowledge, wording: Wording) -> tuple[str, ...]:
     guesses = known.guesses(wording)
     if not guesses or guesses[0].name == NONE or guesses[0].score < LEAST:
         return ()
-    near = guesses[0].score - CLEAR
+    near = guesses[0].score - (CLEAR if len(wording.words) > 1 else CLEAR_IN_A_WORD)
     return tuple(one.name for one in guesses if one.name != NONE and one.score >= near)
 
 
@@ -51,7 +53,8 @@ def ask(text: str, by: User | None, plan: Plan | None = None) -> Answer:
     wording = known.read(text)
     further = guided.filled(plan, known, wording, text) if plan else None
     if further != plan:
-        return Answer("guide", "book", wording.hindi, step=guided.next_step(further, known, by))
+        among = known.services_in(wording)
+        return Answer("guide", "book", wording.hindi, step=guided.next_step(further, known, by, among))
     names = understood(known, wording)
     if len(names) == 1:
         return _about(names[0], known, wording, text, by)

@@ -56,6 +56,9 @@ def filled(plan: Plan, known: Knowledge, wording: Wording, text: str) -> Plan:
     services = known.services_in(wording)
     if len(services) == 1:
         plan = replace(plan, service=services[0].slug)
+    elif services and plan.service not in {one.slug for one in services}:
+        # Another is meant than before; which one is asked next.
+        plan = replace(plan, service="")
     if place := _place_in(known, wording, text):
         plan = replace(plan, near=place)
     for word in meant:

@@ -210,7 +210,7 @@ def _own_reason(row):
     if row.why == Why.RHYTHM:
         return _rhythm(row.number)
     if row.why == Why.AGAIN:
-        return ngettext("You booked this before", "You booked this %(num)s times", row.number)
+        return ngettext("You booked this once", "You booked this %(num)s times", row.number)
     if row.number >= FEWEST_HOUSEHOLDS:
         return _("Households that booked %(service)s booked this too", service=row.about)
     return _("Goes with what you booked")

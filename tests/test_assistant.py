@@ -90,6 +90,23 @@ def test_one_sentence_can_say_it_all(client, professional):
     assert "Free then" in said(page)[1] or "Which of these" in said(page)[1]
 
 
+@pytest.mark.parametrize("question, words", [("book", "Is it one of these?"), ("booking karna hai", "इनमें से")])
+def test_one_word_that_may_mean_many_things_is_asked_back(client, question, words):
+    page = asked(client, question)
+    assert words in said(page)[1]
+    page = asked(client, question, about="book")
+    assert 'name="plan"' in page
+
+
+def test_whoever_names_another_service_midway_gets_that_one(client):
+    page = asked(client, service="tap-repair")
+    page = asked(client, f"book an electrician tomorrow at 5 pm in {factories.CITY_PIN}", plan=plan_in(page))
+    assert "Which of these do you need?" in said(page)[1]
+    assert "Tap repair" not in said(page)[1]
+    page = asked(client, plan=plan_in(page), service="ceiling-fan-installation")
+    assert factories.CITY_PIN in said(page)[1], "where was said already"
+
+
 def test_a_plan_that_was_made_up_is_no_plan(client):
     page = asked(client, "tomorrow", plan="eyJzZXJ2aWNlIjoidGFwLXJlcGFpciJ9.aaa.bbb")
     assert "What do you need?" in said(page)[1]

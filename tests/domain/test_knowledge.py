@@ -6,6 +6,7 @@ import pytest
 
 from domain import assistant, help_articles, knowledge
 from domain.knowledge import Passage
+from domain.wordings import Wording
 from extensions import db
 from tests import factories
 
@@ -77,6 +78,7 @@ def test_where_two_things_are_as_likely_it_asks_back(app):
         def guesses(self, _wording):
             return guesses
 
-    assert assistant.understood(Torn(), None) == ("cancelling", "moving")
+    words = Wording(("cancel", "move"), ("cancel", "move"), hindi=False)
+    assert assistant.understood(Torn(), words) == ("cancelling", "moving")
     guesses[0] = knowledge.Guess("none", 0.9)
-    assert assistant.understood(Torn(), None) == ()
+    assert assistant.understood(Torn(), words) == ()
