@@ -48,11 +48,11 @@ class Look(NamedTuple):
 
 def look() -> Look:
     """See how everything stands that the site stands on."""
-    answers = _asked(lambda: bool(db.session.execute(text("SELECT 1"))))
-    newest = answers and _asked(lambda: db.session.scalar(text(_SCHEMA)) == newest_schema())
+    newest = _asked(lambda: db.session.scalar(text(_SCHEMA)) == newest_schema())
+    answers = newest or _asked(lambda: bool(db.session.scalar(text("SELECT 1"))))
     # In a database of another schema there may be no table to ask.
-    led = newest and timetable.is_led(leases.find())
-    messages = deliveries.health() if newest else None
+    led = newest and _asked(lambda: timetable.is_led(leases.find()))
+    messages = newest and _asked(deliveries.health) or None
     states = {
         "database": State.OK if answers else State.FAILED,
         "migrations": State.OK if newest else State.FAILED,
