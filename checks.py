@@ -52,7 +52,7 @@ def look() -> Look:
     answers = newest or _asked(lambda: bool(db.session.scalar(text("SELECT 1"))))
     # In a database of another schema there may be no table to ask.
     led = newest and _asked(lambda: timetable.is_led(leases.find()))
-    messages = newest and _asked(deliveries.health) or None
+    messages = (newest and _asked(deliveries.health)) or None
     states = {
         "database": State.OK if answers else State.FAILED,
         "migrations": State.OK if newest else State.FAILED,
