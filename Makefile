@@ -20,6 +20,9 @@ NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py ap
 # The pages ask a database through the domain, which is tried on both; make soak tries these on PostgreSQL too.
 PAGES := $(addprefix --ignore-glob=tests/,test_account*.py test_admin*.py test_bad_input.py test_customer*.py \
 	test_people_choices.py test_service_professional*.py)
+BENCHMARKS := search booking slots export api live analytics recommendations forecast assistant
+# Each of a hundred processes would compile the site and its packages anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
 
@@ -34,15 +37,7 @@ check: lint test browser-installed  ## everything that must hold before a change
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)" || $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(LONG)"
 	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
-	$(VENV)/bin/python -m benchmarks.search --quick
-	$(VENV)/bin/python -m benchmarks.booking --quick
-	$(VENV)/bin/python -m benchmarks.slots --quick
-	$(VENV)/bin/python -m benchmarks.export --quick
-	$(VENV)/bin/python -m benchmarks.api --quick
-	$(VENV)/bin/python -m benchmarks.live --quick
-	$(VENV)/bin/python -m benchmarks.analytics --quick
-	$(VENV)/bin/python -m benchmarks.recommendations --quick
-	$(VENV)/bin/python -m benchmarks.forecast --quick
+	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one --quick; done
 
 browser: $(VENV)/.test $(MO) browser-installed  ## only the tests in a real browser
 	$(VENV)/bin/pytest -q -m browser
@@ -59,15 +54,7 @@ soak: $(VENV)/.test $(MO) browser-installed  ## what check leaves out: more ways
 	$(MAKE) bench
 
 bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
-	$(VENV)/bin/python -m benchmarks.search
-	$(VENV)/bin/python -m benchmarks.booking
-	$(VENV)/bin/python -m benchmarks.slots
-	$(VENV)/bin/python -m benchmarks.export
-	$(VENV)/bin/python -m benchmarks.api
-	$(VENV)/bin/python -m benchmarks.live
-	$(VENV)/bin/python -m benchmarks.analytics
-	$(VENV)/bin/python -m benchmarks.recommendations
-	$(VENV)/bin/python -m benchmarks.forecast
+	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one; done
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered

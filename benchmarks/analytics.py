@@ -33,7 +33,7 @@ from models import Booking, Role, User
 
 # The range that is looked at and the one before it have so many bookings each.
 FULL = {"bookings": 200_000, "rounds": 5}
-QUICK = {"bookings": 20_000, "rounds": 3}
+QUICK = {"bookings": 5_000, "rounds": 3}
 REPORTS = ("cancellations", "customers", "most-booked", "places", "searches")
 PAGES = ("/admin/summary", "/admin/revenue", *(f"/admin/reports/{name}" for name in REPORTS))
 MOST_SECONDS = 1.0

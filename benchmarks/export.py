@@ -44,7 +44,7 @@ PORT = 48_613
 PEOPLE = 20_000
 SOURCES = ("benchmarks/export.py", "models.py", "migrations/versions", "data/pincodes.csv", "data/services.csv")
 FULL = {"bookings": 1_000_000, "dumps": 2, "rounds": 7, "seconds": 4.0}
-QUICK = {"bookings": 100_000, "dumps": 2, "rounds": 3, "seconds": 1.5}
+QUICK = {"bookings": 25_000, "dumps": 1, "rounds": 3, "seconds": 0.5}
 PAGES = ("/", "/services", "/about", "/professionals/17", "/search?near=560001&service=electrician-visit")
 WANTED = {
     "time beside sqlite3's own dump": 5.0,

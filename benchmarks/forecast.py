@@ -40,7 +40,7 @@ from extensions import db
 from models_forecast import DemandSeries, Shortage
 
 FULL = {"windows": 12, "cities": 6, "services": 14, "demand_windows": 20, "bookings": 200_000, "people": 2000}
-QUICK = {"windows": 2, "cities": 2, "services": 5, "demand_windows": 3, "bookings": 10_000, "people": 100}
+QUICK = {"windows": 1, "cities": 1, "services": 4, "demand_windows": 1, "bookings": 2_000, "people": 100}
 BOOKED_DAYS = 400
 MOST_BESIDE_NAIVE, WITHIN = 1.0, 0.05
 DAYS, FIRST = 728, "2024-06-03"

@@ -34,7 +34,7 @@ PINS = ("560001", "560034", "560038")
 PAGES = [f"/search?service={SERVICE}&near={pin}&radius=10" for pin in PINS]
 CROWD = (sys.executable, "-m", "benchmarks.crowd")
 FULL = {"streams": 1_000, "rounds": 15, "seconds": 2.0, "events": 15}
-QUICK = {"streams": 200, "rounds": 5, "seconds": 1.0, "events": 5}
+QUICK = {"streams": 200, "rounds": 3, "seconds": 0.5, "events": 3}
 WANTED = {
     "pages' p95 with the streams / without": 2.0,
     "the same while all hear an event": None,

@@ -38,7 +38,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="fewer bookings, for CI")
     quick = arguments.parse_args().quick
-    total = 100_000 if quick else BOOKINGS
+    total = 25_000 if quick else BOOKINGS
     with tempfile.TemporaryDirectory() as folder, site(Path(folder), "NORMAL").app_context():
         fill(total)
         queries = [count(at) for at in (None, HERE)]

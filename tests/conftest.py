@@ -25,6 +25,7 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
+    databases.let_go()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         databases.stop()
 

@@ -30,6 +30,12 @@ def start() -> None:
         os.environ[SERVER] = wanted
 
 
+def let_go() -> None:
+    """Close the lines that this process has kept."""
+    for name in list(_ways_back):
+        spoil(name)
+
+
 def stop() -> None:
     if _servers:
         _servers.pop().stop()
@@ -74,7 +80,8 @@ def fresh(name: str, template: str) -> None:
 
 def spoil(name: str) -> None:
     """Say that a test changed the tables themselves, so that rows alone do not bring it back."""
-    _ways_back.pop(name, None)
+    if name in _ways_back:
+        _ways_back.pop(name)[0].close()
 
 
 @contextmanager
@@ -112,35 +119,55 @@ def _create_postgresql(name: str, template: str = "template0") -> None:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
-# A copy takes PostgreSQL a quarter of a second, putting the rows back a few milliseconds.
-_ways_back: dict[str, str] = {}
+# A copy takes PostgreSQL a quarter of a second, putting the rows back a few milliseconds: over a line that is kept,
+# because a new one would have to learn to know every table.
+_ways_back: dict[str, tuple[psycopg.Connection, str]] = {}
 
 
-def _remember(name: str) -> str:
-    """Keep the rows of the database beside its tables; answer the statements that bring them back."""
-    statements = ["SET session_replication_role = replica"]
-    with psycopg.connect(_server(name).render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA pristine")
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        for (table,) in tables:
-            rows = connection.execute(f'CREATE TABLE pristine."{table}" AS TABLE public."{table}"').rowcount
-            statements.append(f'DELETE FROM public."{table}"')
-            if rows:
-                statements.append(f'INSERT INTO public."{table}" TABLE pristine."{table}"')
-        sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
-        for sequence, last in connection.execute(sequences).fetchall():
-            used = str(last is not None).lower()
-            statements.append(f"SELECT setval('public.\"{sequence}\"', {last or 1}, {used})")
-    return ";".join(statements)
+def _remember(name: str) -> tuple[psycopg.Connection, str]:
+    """Keep the rows of the database beside its tables; answer a line, and the statements that bring them back."""
+    connection, statements = _connect(name), []
+    connection.execute("CREATE SCHEMA pristine")
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    for (table,) in tables:
+        rows = connection.execute(f'CREATE TABLE pristine."{table}" AS TABLE public."{table}"').rowcount
+        statements.append(f'DELETE FROM public."{table}"')
+        if rows:
+            statements.append(f'INSERT INTO public."{table}" TABLE pristine."{table}"')
+    sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
+    for sequence, last in connection.execute(sequences).fetchall():
+        used = str(last is not None).lower()
+        statements.append(f"SELECT setval('public.\"{sequence}\"', {last or 1}, {used})")
+    connection.commit()
+    return connection, ";".join(statements)
 
 
 def _go_back(name: str) -> None:
-    with psycopg.connect(_server(name).render_as_string(hide_password=False)) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.execute(_ways_back[name])
+    connection, statements = _ways_back[name]
+    try:
+        _put_back(connection, statements)
+    except psycopg.OperationalError:
+        # The test before has cut every line to the database.
+        connection.close()
+        _ways_back[name] = _connect(name), statements
+        _put_back(*_ways_back[name])
+
+
+def _put_back(connection, statements):
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    connection.execute(statements)
+    connection.commit()
+
+
+def _connect(name):
+    connection = psycopg.connect(_server(name).render_as_string(hide_password=False))
+    # Rows are put back in any order.
+    connection.execute("SET session_replication_role = replica")
+    connection.commit()
+    return connection
 
 
 def _server(name: str):

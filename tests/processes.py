@@ -7,8 +7,6 @@ nothing but the timetable keeps it from doing so twice.
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +15,11 @@ from flask import Flask
 from sqlalchemy import create_engine, select, text
 
 import app as application
-from config import ROOT
 from domain import clock, timetable
 from domain.job_runs import Step
 from extensions import db
 from models import Notification, Role, User
+from tests import forks
 
 PATIENCE_SECONDS = 60
 STEPS = 3
@@ -62,29 +60,27 @@ class Process:
     def __init__(self, folder: Path, database_url: str, command=GUNICORN, **environment: str):
         folder.mkdir(parents=True)
         self.folder = folder
-        with open(folder / "log", "w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=ROOT,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "INSTANCE_DIR": str(folder / "instance"),
-                    "DATABASE_URL": database_url,
-                    "SECRET_KEY": "only for tests: 0123456789abcdefghij",
-                    "RATELIMIT_ENABLED": "0",
-                    **environment,
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._log = folder / "log"
+        self._log.touch()
+        self._process = forks.start(
+            command,
+            {
+                "PATH": os.environ["PATH"],
+                "INSTANCE_DIR": str(folder / "instance"),
+                "DATABASE_URL": database_url,
+                "SECRET_KEY": "only for tests: 0123456789abcdefghij",
+                "RATELIMIT_ENABLED": "0",
+                **environment,
+            },
+            self._log,
+        )
         if command is GUNICORN:
-            wait_for(lambda: self.worker or self._process.poll() is not None)
+            wait_for(lambda: self.worker or not self._process.is_alive())
             assert self.worker, self.log
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text()
+        return self._log.read_text()
 
     @property
     def worker(self) -> str | None:
@@ -102,20 +98,21 @@ class Process:
     def kill(self) -> None:
         """End it and its worker on the spot."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(PATIENCE_SECONDS)
+        self._process.join(PATIENCE_SECONDS)
 
     def interrupt(self) -> None:
         """Type Ctrl-C at its terminal, which all of its processes hear."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def stop(self) -> int:
+    def stop(self) -> int | None:
         """Ask it to end, and wait until it has; answer how it ended."""
-        if self._process.poll() is None:
-            self._process.terminate()
+        self._process.terminate()
         return self.end()
 
-    def end(self) -> int:
-        return self._process.wait(PATIENCE_SECONDS)
+    def end(self) -> int | None:
+        """Wait until it has ended by itself; answer how, or None when it goes on."""
+        self._process.join(PATIENCE_SECONDS)
+        return self._process.exitcode
 
 
 class Database:

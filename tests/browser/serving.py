@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config import ROOT
-from tests import databases
+from tests import databases, forks
 
 PATIENCE_SECONDS = 60
 
@@ -41,21 +41,16 @@ class Site:
         new.replace(self.folder / "clock")
 
     def start(self) -> None:
-        bind = f"127.0.0.1:{self._port}"
-        with open(self.folder / "log", "w" if self._port == 0 else "a") as log:
-            began = log.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--bind", bind, "tests.browser.clocked:create_app()"],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        command = ("gunicorn", "--bind", f"127.0.0.1:{self._port}", "tests.browser.clocked:create_app()")
+        log = self.folder / "log"
+        log.touch()
+        began = log.stat().st_size
+        self._process = forks.start(command, self._environment, log)
         self._port = self._found_port(began)
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(PATIENCE_SECONDS)
+        self._process.join(PATIENCE_SECONDS)
 
     def command(self, *words: str) -> subprocess.CompletedProcess:
         """What `flask ...` answers on the site's machine."""
@@ -64,7 +59,7 @@ class Site:
 
     def _found_port(self, began):
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and self._process.is_alive():
             # The port is free before the worker answers; the kernel keeps a first visitor waiting.
             if found := re.search(r"Doorstep is at http://127.0.0.1:(\d+)", self.log[began:]):
                 return int(found[1])
