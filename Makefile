@@ -59,8 +59,10 @@ bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.test  ## ruff
+lint: $(VENV)/.test  ## ruff, bandit, and hadolint for the Dockerfile
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml .
+	$(VENV)/bin/hadolint Dockerfile
 
 lock: $(VENV)/.test  ## compile requirements*.in into the locked *.txt; UPGRADE=1 takes newer versions
 	bin/lock $(if $(UPGRADE),--upgrade)

@@ -1,13 +1,16 @@
-"""The admin's view of what the site does by itself: the timetable and what leaves the site."""
+"""The admin's view of what the site does by itself: the timetable, what leaves the site, and how it stands."""
 
 import json
+from datetime import datetime
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask_babel import force_locale, ngettext
 from flask_babel import gettext as _
 from flask_login import current_user
 
+import checks
 import letters
+import logs
 import templating
 from auth import restrict_to
 from domain import channels, deliveries, job_runs, leases, timetable
@@ -52,6 +55,25 @@ def _jobs():
         led=timetable.is_led(lease),
         served=settings.scheduler == "web",
         messages=deliveries.health(),
+    )
+
+
+# -- The site itself --------------------------------------------------------------------------
+
+
+@bp.get("/admin/status")
+def status():
+    runs = job_runs.latest()
+    return render_template(
+        "admin/status.html",
+        look=checks.look(),
+        versions=checks.versions(),
+        schema=checks.newest_schema(),
+        free=checks.free_bytes(),
+        size=checks.database_bytes(),
+        streams=len(current_app.extensions["live"].hub),
+        jobs=[(job, runs.get(job.name)) for job in timetable.TIMETABLE],
+        faults=[{**fault, "at": datetime.fromisoformat(fault["at"])} for fault in reversed(logs.recent)],
     )
 
 

@@ -6,10 +6,8 @@ from datetime import date, timedelta
 from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
-import click
 from flask import Flask, abort, current_app, flash, g, render_template, request, session
 from flask_wtf.csrf import CSRFError
-from sqlalchemy import inspect
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
@@ -20,12 +18,14 @@ import caching
 import commands
 import commands_backup
 import config
+import deployment
 import identity
 import live
+import logs
 import templating
 from api import problems
 from assets import Assets
-from domain import audit, errors, users
+from domain import audit, errors
 from extensions import (
     babel,
     begin_write,
@@ -40,6 +40,7 @@ from extensions import (
 )
 from models import FileKind
 from routes import register_routes
+from watched import Watched
 
 # Measured with 2 cores: with more, each is slower and all together too.
 AT_ONCE = 4
@@ -170,6 +171,8 @@ class Site(Flask):
         return self.take_turn()
 
     def take_turn(self):
+        if request.endpoint == "health.alive":
+            return
         hashing = request.method == "POST" and request.endpoint in HASHING_ENDPOINTS
         g.turns = []
         for needed in (self._hashes, self._turns) if hashing else (self._turns,):
@@ -184,13 +187,10 @@ class Site(Flask):
         return func
 
 
-class UnsafeDeployment(RuntimeError):
-    """The site must not start in production like this; the message names each fault."""
-
-
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """The WSGI application. Raises UnsafeDeployment when production settings are unsafe."""
+    """The WSGI application. Raises deployment.UnsafeDeployment when production settings are unsafe."""
     settings = settings or config.load()
+    logs.set_up(settings.production)
     app = Site("app", root_path=str(config.ROOT), instance_path=str(settings.instance))
     app.config.from_mapping(_flask_config(settings))
     app.url_map.converters["int"] = RowNumber
@@ -202,22 +202,13 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     _register_error_pages(app)
     commands.init_app(app)
     commands_backup.init_app(app, create_app)
-    _refuse_unsafe_deployment(app, settings)
+    deployment.init_app(app)
+    app.wsgi_app = Watched(app.wsgi_app, urlsplit(settings.site_url).netloc)
     _serve_static_files(app, settings)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
     return app
-
-
-def deployment_faults(app: Flask) -> list[str]:
-    """What is unsafe about running this site in production, one sentence each."""
-    found = config.faults(app.config["SETTINGS"])
-    with app.app_context():
-        # Before the first run of init_db.py there is nobody, and no table either.
-        if inspect(db.engine).has_table("users") and users.demo_accounts_exist():
-            found.append("Demo accounts exist: start production on a database without demo data.")
-    return found
 
 
 def _flask_config(settings: config.Settings) -> dict:
@@ -396,28 +387,15 @@ def _register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error):
-        app.logger.exception("unhandled error on %s %r", request.method, request.path)
+        # An address may be a secret; its pattern never is.
+        app.logger.exception("unhandled error on %s %s", request.method, request.url_rule)
         db.session.rollback()
         return problems.problem(500) if api.is_called() else _error_page(500, None)
 
 
 def _error_page(status: int, message: str | None):
-    return render_template("errors/error.html", status=status, message=message), status
-
-
-def _refuse_unsafe_deployment(app: Flask, settings: config.Settings) -> None:
-    @app.cli.command("check-deploy")
-    def check_deploy():
-        """Print what keeps this site from starting in production; exit 1 if anything does."""
-        found = deployment_faults(app)
-        click.echo("\n".join(found) or "Nothing found: this site may go into production.")
-        raise SystemExit(1 if found else 0)
-
-    if not settings.production or sys.argv[1:2] == ["check-deploy"]:
-        return
-    found = deployment_faults(app)
-    if found:
-        raise UnsafeDeployment("Refusing to start in production:\n- " + "\n- ".join(found))
+    reference = logs.request_id.get() if status >= 500 else None
+    return render_template("errors/error.html", status=status, message=message, reference=reference), status
 
 
 def _serve_static_files(app: Flask, settings: config.Settings) -> None:
@@ -432,6 +410,7 @@ def _serve_static_files(app: Flask, settings: config.Settings) -> None:
         prefix="static/",
         max_age=3600,
         autorefresh=settings.debug,
+        allow_all_origins=False,
         immutable_file_test=lambda _path, url: url.startswith("/static/vendor/") or "?v=" in url,
         add_headers_function=add_headers,
     )

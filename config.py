@@ -2,49 +2,21 @@
 
 import dataclasses
 import os
-import re
 import secrets
 import zoneinfo
-from dataclasses import dataclass, field, fields
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from babel.numbers import get_currency_precision, list_currencies
 
+import environment
 from policies import BookingPolicy, KeepDays
 
 ROOT = Path(__file__).resolve().parent
 MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_ALPHABET = 10
-# The SMS gateways that are known here, by the schemes of their addresses at apprise (see gateways.py).
-SMS_SCHEMES = ("msg91", "twilio", "vonage", "d7sms", "plivo")
-# An address of pictures, whose host can stand in a Content-Security-Policy as it is.
-_TILES = re.compile(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?/[^\s\"'<>]*")
-GATEWAY_KEYS = (
-    ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
-    ("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET", "RAZORPAY_WEBHOOK_SECRET"),
-)
-# Others are for trying it out.
-GATEWAY_APIS = {"STRIPE_API": "https://api.stripe.com", "RAZORPAY_API": "https://api.razorpay.com"}
-# What readers can feel about a guide; the first three are always there.
-GUIDE_REACTIONS = ("happy", "surprised", "confused", "grateful", "amused", "worried", "relieved", "sad", "angry")
-# Of the terms and the privacy notice as they are in templates/public; whoever changes them changes it.
-TEXTS_VERSION = "2026-11-21"
-MOST_KEEP_DAYS = 36_500
-FEWEST_REACTIONS, USUAL_REACTIONS = 3, 6
-# Whom UPI pays: a name at a bank.
-UPI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}@[A-Za-z][A-Za-z0-9]{1,31}")
-# At least a bucket, or a folder.
-_PLACE = re.compile(r"[a-z][a-z0-9+]*://[^\s]*[^\s/]")
-_HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{0,4})?")
-
-
-class BadSetting(ValueError):
-    """A setting has a value that cannot be used; the message names it."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything an operator can set. Amounts are integers in the currency's minor unit."""
@@ -125,6 +97,7 @@ class Settings:
     grievance_contact: str
     texts_version: str
     erase_after_days: int
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...]
     quarantine: bool = False
     keep_days: KeepDays = field(default_factory=KeepDays)
     policy: BookingPolicy = field(default_factory=BookingPolicy)
@@ -158,14 +131,14 @@ def load(environ=None) -> Settings:
     """Read the settings. Raises BadSetting naming the first variable that cannot be used."""
     env = dict(os.environ if environ is None else environ)
     instance = Path(env.get("INSTANCE_DIR") or ROOT / "instance").absolute()
-    currency = _one_of(env, "CURRENCY", "INR", list_currencies())
+    currency = environment.one_of(env, "CURRENCY", "INR", list_currencies())
     units = 10 ** get_currency_precision(currency)
-    port = _integer(env, "PORT", 5000, 1, 65535)
+    port = environment.integer(env, "PORT", 5000, 1, 65535)
     secret = env.get("SECRET_KEY", "")
-    app_env = _one_of(env, "APP_ENV", "development", ("development", "testing", "production"))
+    app_env = environment.one_of(env, "APP_ENV", "development", ("development", "testing", "production"))
     settings = Settings(
         env=app_env,
-        debug=_flag(env, "FLASK_DEBUG", False),
+        debug=environment.flag(env, "FLASK_DEBUG", False),
         port=port,
         instance=instance,
         database_url=database_url(env.get("DATABASE_URL") or f"sqlite:///{instance / 'doorstep.db'}"),
@@ -173,69 +146,70 @@ def load(environ=None) -> Settings:
         secret_from_environment=bool(secret),
         site_url=(env.get("SITE_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
         site_name=env.get("SITE_NAME") or "Doorstep",
-        timezone=_one_of(env, "TIMEZONE", "Asia/Kolkata", zoneinfo.available_timezones()),
+        timezone=environment.one_of(env, "TIMEZONE", "Asia/Kolkata", zoneinfo.available_timezones()),
         currency=currency,
         country=env.get("COUNTRY") or "IN",
-        default_locale=_one_of(env, "DEFAULT_LOCALE", "en", ("en", "hi")),
-        ratelimit_enabled=_flag(env, "RATELIMIT_ENABLED", True),
+        default_locale=environment.one_of(env, "DEFAULT_LOCALE", "en", ("en", "hi")),
+        ratelimit_enabled=environment.flag(env, "RATELIMIT_ENABLED", True),
         redis_url=env.get("REDIS_URL", ""),
         upload_dir=Path(env.get("UPLOAD_DIR") or instance / "uploads").absolute(),
-        upload_url=_place(env, "UPLOAD_URL"),
+        upload_url=environment.place(env, "UPLOAD_URL"),
         export_dir=Path(env.get("EXPORT_DIR") or instance / "exports").absolute(),
         backup_dir=Path(env.get("BACKUP_DIR") or instance / "backups").absolute(),
-        backup_url=_place(env, "BACKUP_URL"),
-        backup_daily=_integer(env, "BACKUP_DAILY", 7, 0, 366),
-        backup_weekly=_integer(env, "BACKUP_WEEKLY", 4, 0, 520),
-        platform_fee=_amount(env, "PLATFORM_FEE", "15.00", units),
+        backup_url=environment.place(env, "BACKUP_URL"),
+        backup_daily=environment.integer(env, "BACKUP_DAILY", 7, 0, 366),
+        backup_weekly=environment.integer(env, "BACKUP_WEEKLY", 4, 0, 520),
+        platform_fee=environment.amount(env, "PLATFORM_FEE", "15.00", units),
         tax_name=env.get("TAX_NAME") or "GST",
-        tax_basis_points=_amount(env, "TAX_PERCENT", "18", 100),
-        tax_mode=_one_of(env, "TAX_MODE", "added", ("added", "inclusive")),
+        tax_basis_points=environment.amount(env, "TAX_PERCENT", "18", 100),
+        tax_mode=environment.one_of(env, "TAX_MODE", "added", ("added", "inclusive")),
         tax_number=env.get("TAX_NUMBER", ""),
         business_address=env.get("BUSINESS_ADDRESS", ""),
-        financial_year_start=_integer(env, "FINANCIAL_YEAR_START", 4, 1, 12),
-        extra_limit=_amount(env, "EXTRA_LIMIT", "20000.00", units),
-        late_fee=_amount(env, "LATE_FEE", "100.00", units),
-        commission_basis_points=_amount(env, "COMMISSION_PERCENT", "0", 100),
-        cash=_flag(env, "CASH", True),
+        financial_year_start=environment.integer(env, "FINANCIAL_YEAR_START", 4, 1, 12),
+        extra_limit=environment.amount(env, "EXTRA_LIMIT", "20000.00", units),
+        late_fee=environment.amount(env, "LATE_FEE", "100.00", units),
+        commission_basis_points=environment.amount(env, "COMMISSION_PERCENT", "0", 100),
+        cash=environment.flag(env, "CASH", True),
         # UPI knows rupees only.
-        upi=_flag(env, "UPI", currency == "INR") and currency == "INR",
-        upi_id=_upi_id(env),
-        **_gateways(env),
-        min_payout=_amount(env, "MIN_PAYOUT", "100.00", units),
-        confirm_email=_flag(env, "CONFIRM_EMAIL", False),
-        admin_two_factor=_flag(env, "ADMIN_TWO_FACTOR", False),
+        upi=environment.flag(env, "UPI", currency == "INR") and currency == "INR",
+        upi_id=environment.upi_id(env),
+        **environment.gateways(env),
+        min_payout=environment.amount(env, "MIN_PAYOUT", "100.00", units),
+        confirm_email=environment.flag(env, "CONFIRM_EMAIL", False),
+        admin_two_factor=environment.flag(env, "ADMIN_TWO_FACTOR", False),
         mail_server=env.get("MAIL_SERVER", ""),
-        mail_port=_integer(env, "MAIL_PORT", 587, 1, 65535),
-        mail_use_tls=_flag(env, "MAIL_USE_TLS", True),
-        mail_use_ssl=_flag(env, "MAIL_USE_SSL", False),
+        mail_port=environment.integer(env, "MAIL_PORT", 587, 1, 65535),
+        mail_use_tls=environment.flag(env, "MAIL_USE_TLS", True),
+        mail_use_ssl=environment.flag(env, "MAIL_USE_SSL", False),
         mail_username=env.get("MAIL_USERNAME", ""),
         mail_password=env.get("MAIL_PASSWORD", ""),
         mail_sender=env.get("MAIL_SENDER") or "Doorstep <no-reply@localhost>",
-        outbox_days=_integer(env, "OUTBOX_DAYS", 30, 1, 3650),
-        sms_url=_sms_url(env),
-        sms_schemes=_several_of(env, "SMS_SCHEMES", SMS_SCHEMES),
-        chat_hosts=_hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
-        cors_origins=_origins(env),
-        scheduler=_one_of(env, "SCHEDULER", "web", ("web", "off")),
-        live_streams=_integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
-        map_tiles_url=_tiles_url(env),
-        map_attribution=_attribution(env),
-        mask_contacts=_flag(env, "MASK_CONTACTS", False),
-        guide_comments=_one_of(env, "GUIDE_COMMENTS", "moderated", ("open", "moderated", "off")),
-        guide_reactions=_reactions(env),
+        outbox_days=environment.integer(env, "OUTBOX_DAYS", 30, 1, 3650),
+        sms_url=environment.sms_url(env),
+        sms_schemes=environment.several_of(env, "SMS_SCHEMES", environment.SMS_SCHEMES),
+        chat_hosts=environment.hosts(env, "CHAT_HOSTS", "chat.googleapis.com"),
+        cors_origins=environment.origins(env),
+        scheduler=environment.one_of(env, "SCHEDULER", "web", ("web", "off")),
+        live_streams=environment.integer(env, "LIVE_STREAMS", 1000, 0, 20_000),
+        map_tiles_url=environment.tiles_url(env),
+        map_attribution=environment.attribution(env),
+        mask_contacts=environment.flag(env, "MASK_CONTACTS", False),
+        guide_comments=environment.one_of(env, "GUIDE_COMMENTS", "moderated", ("open", "moderated", "off")),
+        guide_reactions=environment.reactions(env),
         contact_email=env.get("CONTACT_EMAIL", "").strip(),
         contact_phone=env.get("CONTACT_PHONE", "").strip(),
-        **_llm(env),
-        reminder_hour=_integer(env, "REMINDER_HOUR", 18, 0, 23),
-        trusted_proxies=_integer(env, "TRUSTED_PROXIES", 0, 0, 5),
+        **environment.llm(env),
+        reminder_hour=environment.integer(env, "REMINDER_HOUR", 18, 0, 23),
+        trusted_proxies=environment.integer(env, "TRUSTED_PROXIES", 0, 0, 5),
         operator=env.get("OPERATOR", "").strip() or env.get("SITE_NAME") or "Doorstep",
         grievance_officer=env.get("GRIEVANCE_OFFICER", "").strip(),
         grievance_contact=env.get("GRIEVANCE_CONTACT", "").strip(),
-        texts_version=_version(env),
-        erase_after_days=_integer(env, "ERASE_AFTER_DAYS", 7, 0, 30),
-        keep_days=_keep_days(env),
+        texts_version=environment.version(env),
+        erase_after_days=environment.integer(env, "ERASE_AFTER_DAYS", 7, 0, 30),
+        keep_days=environment.keep_days(env),
+        metrics_allow=environment.networks(env, "METRICS_ALLOW", environment.LOOPBACK),
     )
-    return quarantined(settings) if _flag(env, "QUARANTINE", False) else settings
+    return quarantined(settings) if environment.flag(env, "QUARANTINE", False) else settings
 
 
 def quarantined(settings: Settings, **other) -> Settings:
@@ -243,7 +217,7 @@ def quarantined(settings: Settings, **other) -> Settings:
 
     Its couriers and its timetable stand still as well: mail.py and jobs.py see to that.
     """
-    gateway_keys = {name.lower(): "" for names in GATEWAY_KEYS for name in names}
+    gateway_keys = {name.lower(): "" for names in environment.GATEWAY_KEYS for name in names}
     nowhere = dict.fromkeys(("mail_server", "sms_url", "llm_url", "redis_url", "backup_url"), "")
     silent = {"chat_hosts": (), "scheduler": "off", "quarantine": True}
     return dataclasses.replace(settings, **gateway_keys, **nowhere, **silent, **other)
@@ -268,6 +242,8 @@ def faults(settings: Settings) -> list[str]:
             found.append(f"{api} is no gateway: leave STRIPE_API and RAZORPAY_API unset.")
     if settings.mail_password and not (settings.mail_use_tls or settings.mail_use_ssl):
         found.append("MAIL_PASSWORD would travel in the clear: set MAIL_USE_TLS or MAIL_USE_SSL.")
+    if any(network.prefixlen == 0 for network in settings.metrics_allow):
+        found.append("METRICS_ALLOW is everybody: name the addresses that may read the numbers of the site.")
     return found
 
 
@@ -295,162 +271,3 @@ def database_url(url: str) -> str:
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
     return url
-
-
-def _flag(env, name, default):
-    value = env.get(name, "").strip().lower()
-    if not value:
-        return default
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("0", "false", "no", "off"):
-        return False
-    raise BadSetting(f"{name} must be 1 or 0, not {value!r}.")
-
-
-def _integer(env, name, default, low, high):
-    value = env.get(name) or str(default)
-    if not value.isdecimal() or not low <= int(value) <= high:
-        raise BadSetting(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
-    return int(value)
-
-
-def _amount(env, name, default, units):
-    value = env.get(name) or default
-    try:
-        amount = Decimal(value) * units
-    except InvalidOperation:
-        raise BadSetting(f"{name} must be a number such as {default}, not {value!r}.") from None
-    if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value():
-        raise BadSetting(f"{name} must be a number such as {default}, not {value!r}.")
-    return int(amount)
-
-
-def _one_of(env, name, default, allowed):
-    value = env.get(name) or default
-    if value not in allowed:
-        raise BadSetting(f"{name} has the unknown value {value!r}.")
-    return value
-
-
-def _several_of(env, name, allowed):
-    chosen = tuple(env.get(name, "").replace(",", " ").lower().split()) or allowed
-    if set(chosen) - set(allowed):
-        raise BadSetting(f"{name} may name only these: {', '.join(allowed)}.")
-    return chosen
-
-
-def _reactions(env):
-    """The reactions in the order in which they were named."""
-    usual = " ".join(GUIDE_REACTIONS[:USUAL_REACTIONS])
-    named = (env.get("GUIDE_REACTIONS") or usual).replace(",", " ").lower().split()
-    chosen, always = tuple(dict.fromkeys(named)), GUIDE_REACTIONS[:FEWEST_REACTIONS]
-    if set(chosen) - set(GUIDE_REACTIONS):
-        raise BadSetting(f"GUIDE_REACTIONS may name only these: {', '.join(GUIDE_REACTIONS)}.")
-    if set(always) - set(chosen):
-        raise BadSetting(f"GUIDE_REACTIONS must name at least these: {', '.join(always)}.")
-    return chosen
-
-
-def _upi_id(env):
-    name = env.get("UPI_ID", "").strip()
-    if name and not UPI_ID.fullmatch(name):
-        raise BadSetting(f"UPI_ID must be a name at a bank such as doorstep@okbank, not {name!r}.")
-    return name
-
-
-def _gateways(env):
-    """The keys of the gateways. One with a part of its keys would take money and never hear of it."""
-    found = {}
-    for names in GATEWAY_KEYS:
-        values = [env.get(name, "").strip() for name in names]
-        if any(values) and not all(values):
-            raise BadSetting(f"{names[values.index('')]} is missing: {', '.join(names)} go together.")
-        found |= {name.lower(): value for name, value in zip(names, values, strict=True)}
-    return found | {name.lower(): (env.get(name) or usual).rstrip("/") for name, usual in GATEWAY_APIS.items()}
-
-
-def _place(env, name):
-    """Where files are kept, as fsspec writes it. Such an address can have a password in it, so no message quotes it."""
-    url = env.get(name, "").strip().rstrip("/")
-    if url and not _PLACE.match(url):
-        raise BadSetting(f"{name} must be like s3://bucket/folder.")
-    return url
-
-
-def _hosts(env, name, default):
-    hosts = tuple((env.get(name) or default).replace(",", " ").lower().split())
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            raise BadSetting(f"{name} must be names of hosts such as {default}, not {host!r}.")
-    return hosts
-
-
-def _origins(env):
-    """Where pages may stand that call the API from a browser; nowhere unless it is set."""
-    origins = tuple(env.get("CORS_ORIGINS", "").replace(",", " ").lower().split())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
-            raise BadSetting(f"CORS_ORIGINS must be origins such as https://app.example.com, not {origin!r}.")
-    return origins
-
-
-def _sms_url(env):
-    """The address has a password in it, so no message quotes it."""
-    url = env.get("SMS_URL", "").strip()
-    if not url:
-        return ""
-    scheme, mark, _rest = url.partition("://")
-    allowed = _several_of(env, "SMS_SCHEMES", SMS_SCHEMES)
-    if not mark or scheme.lower() not in allowed:
-        raise BadSetting(f"SMS_URL must begin with one of these and ://: {', '.join(allowed)}.")
-    if url.count("{phone}") != 1:
-        raise BadSetting("SMS_URL must have {phone} where the number of the person goes.")
-    return scheme.lower() + url[len(scheme) :]
-
-
-def _llm(env):
-    """A language model that words answers; without a name for it there is none to ask."""
-    url, model = env.get("LLM_URL", "").strip().rstrip("/"), env.get("LLM_MODEL", "").strip()
-    parts = urlsplit(url)
-    if url and (parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query):
-        raise BadSetting(f"LLM_URL must be like https://llm.example.com/v1, not {url!r}.")
-    if url and not model:
-        raise BadSetting("LLM_MODEL is missing: LLM_URL needs the name of a model.")
-    return {"llm_url": url, "llm_key": env.get("LLM_KEY", "").strip(), "llm_model": model}
-
-
-def _version(env):
-    """The day from which the terms and the privacy notice hold: a later one has everybody asked anew."""
-    value = env.get("TEXTS_VERSION") or TEXTS_VERSION
-    try:
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise BadSetting(f"TEXTS_VERSION must be a day such as {TEXTS_VERSION}, not {value!r}.") from None
-
-
-def _keep_days(env):
-    """Pairs such as `chats=365 searches=90`; what is not named stays as it is."""
-    names, kept = {one.name for one in fields(KeepDays)}, {}
-    for pair in env.get("KEEP_DAYS", "").replace(",", " ").split():
-        name, _equals, days = pair.partition("=")
-        if name not in names or not days.isdecimal() or not 1 <= int(days) <= MOST_KEEP_DAYS:
-            raise BadSetting(f"KEEP_DAYS must be pairs such as chats=365 of {', '.join(sorted(names))}, not {pair!r}.")
-        kept[name] = int(days)
-    return KeepDays(**kept)
-
-
-def _tiles_url(env):
-    url = env.get("MAP_TILES_URL", "").strip()
-    if url and not (_TILES.fullmatch(url) and all(url.count(part) == 1 for part in ("{z}", "{x}", "{y}"))):
-        raise BadSetting(f"MAP_TILES_URL must be like https://tiles.example.com/{{z}}/{{x}}/{{y}}.png, not {url!r}.")
-    return url
-
-
-def _attribution(env):
-    """Whoever draws the map wants to be named beside it."""
-    words = env.get("MAP_ATTRIBUTION", "").strip()
-    if env.get("MAP_TILES_URL") and not words:
-        raise BadSetting("MAP_ATTRIBUTION is missing: name those who made the map, as they wish it.")
-    return words

@@ -3,6 +3,7 @@
 import functools
 import sqlite3
 import threading
+import time
 from collections import namedtuple
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
@@ -24,6 +25,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.local import LocalProxy
+
+import metrics
 
 SQLITE_BUSY_MILLISECONDS = 10_000
 
@@ -266,9 +269,13 @@ def _begin_sqlite(connection):
     if not connection.get_execution_options().get("write"):
         connection.exec_driver_sql("BEGIN")
         return
-    if _writer.acquire(timeout=SQLITE_BUSY_MILLISECONDS / 1000):
-        connection.info["writer"] = True
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    began = time.perf_counter()
+    try:
+        if _writer.acquire(timeout=SQLITE_BUSY_MILLISECONDS / 1000):
+            connection.info["writer"] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        metrics.waited_to_write(time.perf_counter() - began)
 
 
 # One connection for each database, which only looks: those of the pool do not hear of what they

@@ -62,7 +62,7 @@ class Gateway(NamedTuple):
 
 GOOGLE_CHAT = "google_chat.NotifyGoogleChat"
 # By the scheme of SMS_URL. Another one is added here when its plugin asks one host with requests.get
-# and requests.post (see egress.py), and to config.SMS_SCHEMES.
+# and requests.post (see egress.py), and to environment.SMS_SCHEMES.
 SMS_GATEWAYS = {
     "msg91": Gateway("msg91.NotifyMSG91", "control.msg91.com", _refused_by_msg91),
     "twilio": Gateway("twilio.NotifyTwilio", "api.twilio.com"),

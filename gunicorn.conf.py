@@ -2,7 +2,9 @@
 
 import os
 import resource
+import shutil
 import signal
+import tempfile
 
 wsgi_app = "app:create_app()"
 bind = f"127.0.0.1:{os.environ.get('PORT') or 5000}"
@@ -20,10 +22,14 @@ if _allowed < _wanted:
 graceful_timeout = 9
 SECONDS_FOR_REQUESTS = 3
 LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-# Workers show that they live by touching a file, which must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# Workers show that they live by touching a file of their own, which must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # nosec B108
 # Otherwise gunicorn writes a socket under the home directory.
 control_socket_disable = True
+# Processes count what they do into files (see metrics.py), so that whichever is asked tells of all.
+_alone = int(os.environ.get("WEB_CONCURRENCY") or 1) == 1
+if not _alone:
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="doorstep-metrics-"))
 
 
 def when_ready(server):
@@ -42,6 +48,18 @@ def post_worker_init(worker):
     begin += [mail.start, live.start]
     worker.by_itself = [start(worker.wsgi) for start in begin]
     _tell_at_once(worker)
+
+
+def child_exit(server, worker):
+    if not _alone:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    if not _alone:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def worker_exit(server, worker):

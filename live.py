@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_login import current_user
 from sqlalchemy import event
 
+import metrics
 from config import Settings
 from domain import news
 from extensions import db, when_committed
@@ -121,6 +122,8 @@ def stream():
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(lambda: live.hub.close(line))
+    metrics.streams.inc()
+    response.call_on_close(metrics.streams.dec)
     if client := request.environ.get("gunicorn.socket"):
         live.watch.add(client, line)
         response.call_on_close(lambda: live.watch.remove(client))

@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, send_file, url_for
 from flask_login import current_user
-from sqlalchemy import text
 
 import caching
 import help_pages
@@ -184,13 +183,6 @@ def feed(token):
     return answer.make_conditional(request)
 
 
-@bp.get("/healthz")
-def health():
-    """For a load balancer: 200 while the database answers."""
-    db.session.execute(text("SELECT 1"))
-    return "ok\n", 200, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
-
-
 def _nearby(place):
     number = search.count_near(place, search.DEFAULT_RADIUS)
     return {"place": place, "radius": search.DEFAULT_RADIUS, "number": number, "most": search.MOST_COUNTED}
@@ -315,6 +307,7 @@ def register_routes(app: Flask) -> None:
     import guides
     import guides_talk
     import guides_writing
+    import health
     import live
     import service_professional
     import service_professional_calendars
@@ -367,6 +360,7 @@ def register_routes(app: Flask) -> None:
         guides,
         guides_talk,
         guides_writing,
+        health,
         live,
         service_professional,
         service_professional_calendars,

@@ -4,11 +4,11 @@ from itertools import groupby
 
 from flask_babel import force_locale
 
-from config import BookingPolicy
 from domain.deadlines import MOST_EXTRAS
 from domain.transitions import BLOCKING, LABELS, RULES, Party
 from domain.users import OVER
 from models import Status
+from policies import BookingPolicy
 
 HEAD = """# What can happen to a booking
 

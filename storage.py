@@ -58,6 +58,11 @@ class LocalStorage:
         old = (path for path in folder.iterdir() if path.stat().st_mtime < before)
         return sorted({path.stem for path in old if is_name(path.stem)})
 
+    def can_put(self) -> bool:
+        """Whether something could be kept now: the folder, or the nearest one above it, can be written."""
+        there = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        return os.access(there, os.W_OK)
+
     def _path(self, name: str) -> Path:
         return self.folder / place_of(name)
 
@@ -94,6 +99,15 @@ class BucketStorage:
             for name, path in named.items()
             if is_name(name) and self._files.modified(path).timestamp() < before
         )
+
+    def can_put(self) -> bool:
+        """Whether the bucket answers; whether it takes a file is known when it is given one."""
+        try:
+            self._files.exists(self._root)
+        except Exception:
+            log.exception("the bucket does not answer")
+            return False
+        return True
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{place_of(name)}"

@@ -120,6 +120,11 @@ def store(checked: Checked, owner: User) -> StoredFile:
     return file
 
 
+def can_store() -> bool:
+    """Whether uploads can be kept at this moment."""
+    return kept().can_put()
+
+
 def forget(file_id: str | None) -> None:
     """Delete the row now, and the bytes once that is committed."""
     file = db.session.get(StoredFile, file_id) if file_id else None

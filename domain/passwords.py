@@ -6,8 +6,11 @@ import unicodedata
 from flask_babel import gettext as _
 
 from config import ROOT
+from extensions import settings
 
 SHORTEST, LONGEST = 8, 128
+# With digits and signs around them they are still no passwords; the name of the site is another.
+OUR_WORDS = ("doorstep", "customer", "professional", "administrator")
 
 
 def fault(password: str) -> str | None:
@@ -16,6 +19,9 @@ def fault(password: str) -> str | None:
         return _("Use at least %(count)s characters.", count=SHORTEST)
     if len(password) > LONGEST:
         return _("Use at most %(count)s characters.", count=LONGEST)
+    letters = "".join(filter(str.isalpha, normalised(password).lower()))
+    if letters in (word.replace(" ", "") for word in (*OUR_WORDS, settings.site_name.lower())):
+        return _("That is the name of this site, so it is among the first to be tried. Choose another.")
     if normalised(password).lower() in _common():
         return _("Many people use this password, so it is the first to be tried. Choose another.")
     return None

@@ -7,9 +7,9 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
-from config import UPI_ID
 from domain import audit, clock, files, listings, notifications, places, ratings, waits
 from domain.errors import Conflict, Invalid, NotAllowed, NotFound
+from environment import UPI_ID
 from extensions import db
 from models import Approval, Category, FileKind, Offering, Professional, Role, Service, User
 

@@ -21,6 +21,7 @@ from domain import (
     offers,
     pricing,
     standings,
+    tallies,
     waits,
     webhooks,
 )
@@ -99,6 +100,7 @@ def quote(service_id: int, professional_id: int | None) -> pricing.Quote:
     return pricing.quote(offered.name, offered.price)
 
 
+@tallies.refusals("request")
 def request(
     by: User,
     service_id: int,
@@ -144,6 +146,7 @@ def request(
         wish = wish._replace(quote=pricing.discounted(wish.quote, discount.code, discount.amount))
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
     booking_id, event_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
+    tallies.did("request")
     news.of_booking(booking_id, by.id, professional_id)
     if before.heard:
         webhooks.tell(booking_id, "request", event_id)

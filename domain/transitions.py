@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, text, update
 
-from domain import availability, clock, coupons, deadlines, news, notifications, tracking, waits, webhooks
+from domain import availability, clock, coupons, deadlines, news, notifications, tallies, tracking, waits, webhooks
 from domain.deadlines import not_before
 from domain.deadlines import openings as openings
 from domain.errors import DomainError, InvalidTransition, NotAllowed
@@ -141,13 +141,14 @@ def rule_for(verb: str, booking: Booking, user: User | None) -> Rule:
     """
     qualities = parties(booking, user)
     theirs = [rule for rule in RULES if rule.verb == verb and rule.by in qualities]
-    if not theirs:
-        raise NotAllowed(_("You can't do that with this booking."))
-    for rule in theirs:
-        if booking.status in rule.sources:
-            _check(rule, booking, user)
-            return rule
-    raise _too_late(booking.status)
+    with tallies.refusals(verb):
+        if not theirs:
+            raise NotAllowed(_("You can't do that with this booking."))
+        for rule in theirs:
+            if booking.status in rule.sources:
+                _check(rule, booking, user)
+                return rule
+        raise _too_late(booking.status)
 
 
 def move(
@@ -289,6 +290,7 @@ def add_event(
             "cause": cause,
         },
     )
+    tallies.did(verb)
     webhooks.tell(booking.id, verb, event_id)
     news.of_booking(booking.id, booking.customer_id, booking.professional_id)
 
@@ -445,6 +447,4 @@ def locked() -> str:
 
 
 def _too_late(status):
-    return InvalidTransition(
-        _("That is no longer possible: the booking is now “%(status)s”.", status=LABELS[status])
-    )
+    return InvalidTransition(_("That is no longer possible: the booking is now “%(status)s”.", status=LABELS[status]))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from config import ROOT
 
+# A library is loaded before all else, and how numbers are counted is settled when metrics.py is imported.
+NOT_AFTERWARDS = {"LD_PRELOAD", "PROMETHEUS_MULTIPROC_DIR"}
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.warm"])
 
@@ -27,8 +29,7 @@ def _run(words, environment, log):
     with open(log, "a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    if "LD_PRELOAD" in environment:
-        # A library is loaded before all else, or not at all.
+    if NOT_AFTERWARDS & environment.keys():
         os.execve(sys.executable, [sys.executable, "-m", *words], environment)
     os.environ.clear()
     os.environ.update(environment)

@@ -154,6 +154,7 @@ TABLE = {
         POST /admin/reviews/<int:review_id>/hide
         POST /admin/reviews/<int:review_id>/show
         GET /admin/search
+        GET /admin/status
         GET /admin/webhooks
         GET /admin/webhooks/<int:webhook_id>
         POST /admin/webhooks/<int:webhook_id>
@@ -193,6 +194,8 @@ TABLE = {
         GET /api/docs
         GET /api/openapi.json
         GET /healthz
+        GET /readyz
+        GET /metrics
         GET /assistant
         POST /assistant
         GET /help

@@ -13,7 +13,7 @@ from models import Role
 LAYERS = (
     ("init_db",),
     ("app",),
-    ("routes", "commands"),
+    ("routes", "commands", "deployment"),
     (
         "admin",
         "assistant",
@@ -25,11 +25,23 @@ LAYERS = (
         "live",
         "gateway_hooks",
         "guides",
+        "health",
         "mail",
         "jobs",
     ),
     ("ics",),
-    ("letters", "help_pages", "exporting", "papers", "desk", "states", "calendar_reading", "settling", "recovery"),
+    (
+        "letters",
+        "help_pages",
+        "exporting",
+        "papers",
+        "desk",
+        "states",
+        "calendar_reading",
+        "settling",
+        "recovery",
+        "checks",
+    ),
     ("monthly", "issued"),
     ("auth",),
     ("forms",),
@@ -40,9 +52,11 @@ LAYERS = (
     ("domain",),
     ("gateways", "payment_gateways", "phrasing", "archives"),
     ("models",),
+    ("watched",),
     ("storage", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
-    ("extensions",),
-    ("config",),
+    ("extensions", "logs"),
+    ("config", "metrics"),
+    ("environment",),
     ("policies",),
 )
 # A module of a layer may import the one whose second half it is.
@@ -76,7 +90,7 @@ LINES = {"forms.py": 600, "models.py": 1000}
 MOST_LINES = 450
 
 # What anybody may open without logging in; everything else belongs to a gated blueprint.
-PUBLIC_BLUEPRINTS = {"public", "security", "assistant", "auth", "api_docs", "live", "gateway_hooks", "guides"}
+PUBLIC_BLUEPRINTS = {"public", "security", "assistant", "auth", "api_docs", "live", "gateway_hooks", "guides", "health"}
 PUBLIC_ENDPOINTS = {"static", "bootstrap.static"}
 # A call of the API says itself to which roles it answers; these answer to anybody.
 PUBLIC_CALLS = {

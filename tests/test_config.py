@@ -7,6 +7,7 @@ import stat
 import pytest
 
 import config
+from environment import BadSetting
 
 SAFE = {
     "APP_ENV": "production",
@@ -113,7 +114,7 @@ def test_a_setting_that_cannot_be_used_is_named(load, name, value):
     if not value:
         assert load(**{name: value}).mail_port == 587
         return
-    with pytest.raises(config.BadSetting, match=name):
+    with pytest.raises(BadSetting, match=name):
         load(**{name: value})
 
 
@@ -134,7 +135,7 @@ def test_the_sms_gateway_is_one_of_those_allowed_and_its_secret_is_not_quoted(lo
 
     assert load(SMS_URL=url).sms_url == url
     assert load(SMS_SCHEMES="Twilio, plivo").sms_schemes == ("twilio", "plivo")
-    with pytest.raises(config.BadSetting, match="SMS_URL") as fault:
+    with pytest.raises(BadSetting, match="SMS_URL") as fault:
         load(SMS_URL=url, SMS_SCHEMES="msg91")
     assert "s3cret" not in str(fault.value)
     assert "s3cret" not in repr(load(SMS_URL=url))
@@ -195,7 +196,7 @@ def test_upi_knows_rupees_only(load):
 @pytest.mark.parametrize("keys", [STRIPE, RAZORPAY], ids=["stripe", "razorpay"])
 def test_a_gateway_needs_all_of_its_keys(load, keys):
     for missing in keys:
-        with pytest.raises(config.BadSetting, match=missing):
+        with pytest.raises(BadSetting, match=missing):
             load(**{**keys, missing: ""})
 
 

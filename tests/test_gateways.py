@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import config
+import environment
 import gateways
 from models import Channel, User
 from tests.gateway import Server, names_lead_to, say, sent
@@ -420,7 +421,7 @@ def test_the_address_of_the_sms_gateway_is_not_in_the_settings_as_printed(with_s
 
 
 def test_the_gateways_are_those_of_the_settings():
-    assert tuple(gateways.SMS_GATEWAYS) == config.SMS_SCHEMES
+    assert tuple(gateways.SMS_GATEWAYS) == environment.SMS_SCHEMES
 
 
 @pytest.mark.parametrize("path", [gateways.GOOGLE_CHAT, *(one.plugin for one in gateways.SMS_GATEWAYS.values())])

@@ -11,8 +11,9 @@ from PIL import Image
 from sqlalchemy import select
 
 import init_db
-from config import BadSetting, load
+from config import load
 from domain import articles, clock, comments, guides, markdown
+from environment import BadSetting
 from extensions import db
 from models_guides import Comment, CommentState, Guide, GuideState, Reaction
 from tests import factories

@@ -10,7 +10,8 @@ import pytest
 
 import egress
 import phrasing
-from config import ROOT, BadSetting, load
+from config import ROOT, load
+from environment import BadSetting
 from tests.gateway import Server, say, sent
 from tests.test_assistant import asked, said
 

@@ -82,13 +82,6 @@ def test_help_says_the_numbers_of_the_policy(client, app):
     assert "late fee of ₹100" in client.get("/help/cancelling").text
 
 
-def test_health_asks_the_database(client, count_queries):
-    with count_queries() as seen:
-        answer = client.get("/healthz")
-    assert (answer.status_code, answer.text, answer.mimetype) == (200, "ok\n", "text/plain")
-    assert seen.count == 1
-
-
 @pytest.mark.parametrize("language", ["en", "hi"])
 @pytest.mark.parametrize(
     "path", ["/", "/services", "/search", "/search?service=tap-repair&near=560001", "/help", "/about"]

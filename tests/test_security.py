@@ -384,8 +384,7 @@ def test_an_address_forges_no_line_of_the_log(app, client, monkeypatch, caplog):
     monkeypatch.setitem(app.view_functions, "public.category", lambda category_slug: 1 / 0)
     with caplog.at_level(logging.ERROR):
         client.get("/services/a%0aERROR forged")
-    assert "forged" in caplog.messages[-1]
-    assert "\n" not in caplog.messages[-1]
+    assert caplog.messages[-1] == "unhandled error on GET /services/<category_slug>"
 
 
 def test_an_error_of_the_database_says_nothing_of_what_was_typed(app, customer, other_customer):

@@ -54,7 +54,7 @@ PAGES_OF = {
     ),
 }
 # Parts of pages, files, ways through that show nothing of their own, and what only mails lead to.
-NO_PAGES = {"public.slots", "public.pincode", "public.photo", "public.health", "auth.home", "public.unsubscribe"}
+NO_PAGES = {"public.slots", "public.pincode", "public.photo", "auth.home", "public.unsubscribe"}
 NO_PAGES |= {"guides.feed", "guides.picture", "guides.reaction_bar"}
 NO_PAGES |= {"api_docs.openapi", "public.feed", "customer_reports.paper", "professional_reports.paper"}
 NO_PAGES |= {"professional_reports.earnings_on_paper"}
