@@ -92,5 +92,5 @@ $(VENV)/.test: requirements.txt requirements-dev.txt bin/setup bin/uv.txt
 
 .PHONY: browser-installed
 browser-installed:
-	@command -v chromium >/dev/null || { \
-	  echo "The browser tests need Chromium: sudo apt-get install chromium"; exit 1; }
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { \
+	  echo "The browser tests need Chromium: sudo apt-get install chromium-headless-shell"; exit 1; }
