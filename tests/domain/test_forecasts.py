@@ -129,7 +129,7 @@ def test_a_site_without_much_has_no_forecast_and_starts_no_process(app, models, 
 def test_a_site_whose_first_visit_is_weeks_ahead_has_no_forecast(app, models, customer, professional):
     factories.booking(customer, professional, starts_at=factories.at(11, days=21))
     run(app)
-    assert db.session.scalars(select(JobRun.status)).all() == [RunStatus.DONE]
+    assert set(db.session.scalars(select(JobRun.status))) == {RunStatus.DONE}
     assert series() == {}
 
 
