@@ -10,7 +10,8 @@ LONG := (slow or browser) and not race and not soak
 ON_POSTGRES := not browser and not soak and (not slow or postgres)
 # Tests of a second and of minutes lie side by side: none waits behind another while a worker is free.
 SIDE_BY_SIDE := -n $(WAITING) --maxschedchunk 1
-# A browser among other tests may wait too long for a core: what fails gets one more try with the machine to itself.
+# A browser or a server among other tests may wait too long for a core: what fails gets one more try with the
+# machine to itself.
 WHAT_FAILED := --last-failed --last-failed-no-failures none
 # In these no database has a part, or only as a notebook.
 NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py api/test_verbs.py test_gateways.py \
@@ -35,7 +36,8 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 check: lint test browser-installed  ## everything that must hold before a change is merged; no repetitions (soak)
 	$(VENV)/bin/pytest -q -m race
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)" || $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(LONG)"
-	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
+	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES) \
+	|| TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one --quick; done
 
@@ -94,5 +96,5 @@ $(VENV)/.test: requirements.txt requirements-dev.txt bin/setup bin/uv.txt
 
 .PHONY: browser-installed
 browser-installed:
-	@command -v chromium >/dev/null || { \
-	  echo "The browser tests need Chromium: sudo apt-get install chromium"; exit 1; }
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { \
+	  echo "The browser tests need Chromium: sudo apt-get install chromium-headless-shell"; exit 1; }

@@ -101,7 +101,8 @@ def _count(period, today, cursor):
         )
         done = db.session.scalar(last)
         since = min(date.fromisoformat(done), today) - timedelta(days=UNSETTLED_DAYS) if done else demand.first_visit()
-        cursor = max(since or today, today - timedelta(days=demand.KEPT_DAYS)).toordinal()
+        # The first visit of a new site may lie further ahead than anybody looks.
+        cursor = max(min(since or today, today), today - timedelta(days=demand.KEPT_DAYS)).toordinal()
     first = date.fromordinal(cursor)
     until = min(first + timedelta(days=DAYS_A_STEP), end)
     number = demand.count(first, until)

@@ -57,6 +57,7 @@ def test_nobody_is_written_to_about_invented_bookings(loaded):
     assert _count(Notification) > 0
 
 
+@pytest.mark.slow
 def test_it_is_whole_at_three_at_night_too(app, frozen):
     frozen.move_to(NIGHT)
     init_db.prepare(SMALL)
@@ -88,6 +89,7 @@ def test_a_second_run_changes_nothing(loaded, capsys):
     assert [_count(table) for table in tables] == before
 
 
+@pytest.mark.slow
 def test_the_same_moment_gives_the_same_people_and_bookings(loaded, template, worker_name):
     first = _story()
     db.session.remove()
@@ -223,6 +225,7 @@ def _in_production(app, monkeypatch):
     monkeypatch.setitem(app.config, "SETTINGS", dataclasses.replace(app.config["SETTINGS"], env="production"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["init_db", "app", "jobs", "mail", "commands", "exporting"])
 def test_a_module_can_be_the_first_that_a_program_imports(module):
     """What works only because a test imported something else before does not work for `make run`."""

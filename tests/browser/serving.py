@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from config import ROOT
@@ -39,6 +39,9 @@ class Site:
         new = self.folder / "clock.new"
         new.write_text(moment.isoformat())
         new.replace(self.folder / "clock")
+
+    def move_on(self, by: timedelta) -> None:
+        self.move_to(datetime.fromisoformat((self.folder / "clock").read_text()) + by)
 
     def start(self) -> None:
         command = ("gunicorn", "--bind", f"127.0.0.1:{self._port}", "tests.browser.clocked:create_app()")

@@ -126,6 +126,13 @@ def test_a_site_without_much_has_no_forecast_and_starts_no_process(app, models, 
     assert db.session.scalar(select(func.sum(Demand.number))) == 54
 
 
+def test_a_site_whose_first_visit_is_weeks_ahead_has_no_forecast(app, models, customer, professional):
+    factories.booking(customer, professional, starts_at=factories.at(11, days=21))
+    run(app)
+    assert set(db.session.scalars(select(JobRun.status))) == {RunStatus.DONE}
+    assert series() == {}
+
+
 def test_what_nobody_wants_any_more_is_forgotten(app, models, customer, professional, frozen):
     visits(customer, professional)
     visits(customer, professional, days=1, pincode="400001")

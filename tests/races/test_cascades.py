@@ -16,6 +16,7 @@ from domain.offers import make
 from extensions import begin_write, db
 from models import Booking, BookingOffer, OfferStatus, SlotClaim, Status, User
 from tests import factories
+from tests.races.unguarded import set_at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(900)]
 
@@ -135,20 +136,6 @@ def asked_of(customer, professional, **values):
 @pytest.fixture
 def without_guards(monkeypatch):
     """The booking is set without a look at what it is, and an offer counts as open."""
-
-    def set_at_once(booking, rule, by, reason="", *, where=(), **values):
-        source = booking.status
-        values["status"] = rule.target or source
-        db.session.execute(
-            update(Booking)
-            .where(Booking.id == booking.id)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        db.session.refresh(booking)
-        transitions.add_event(booking, rule.verb, by, reason, source)
-        if booking.status not in transitions.BLOCKING:
-            availability.release(booking.id)
 
     monkeypatch.setattr(bookings, "move", set_at_once)
     monkeypatch.setattr(cascades, "move", set_at_once)

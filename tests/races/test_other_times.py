@@ -15,6 +15,7 @@ from extensions import begin_write, db
 from models import Booking, Professional, SlotClaim, Status, User
 from models_lifecycle import Proposal, ProposalStatus
 from tests import factories
+from tests.races.unguarded import set_at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.timeout(900)]
 
@@ -170,20 +171,6 @@ def test_control_without_compare_and_set_a_cancelled_booking_is_agreed(
     processes, looking_first, customer, professional, monkeypatch
 ):
     """The same race when the booking is set without a look at what it is: both believe they were in time."""
-
-    def set_at_once(booking, rule, by, reason="", *, where=(), **values):
-        source = booking.status
-        values["status"] = rule.target or source
-        db.session.execute(
-            update(Booking)
-            .where(Booking.id == booking.id)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        db.session.refresh(booking)
-        transitions.add_event(booking, rule.verb, by, reason, source)
-        if booking.status not in transitions.BLOCKING:
-            availability.release(booking.id)
 
     monkeypatch.setattr(proposals, "move", set_at_once)
     monkeypatch.setattr(bookings, "move", set_at_once)
