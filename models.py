@@ -1,6 +1,7 @@
 """Tables, relationships, enums, constraints and one-line predicates. The rules are in domain/."""
 
 import enum
+import time
 from datetime import UTC, date, datetime
 
 from flask_security import UserMixin
@@ -349,6 +350,10 @@ class User(db.Model, UserMixin):
     def roles(self) -> list[Role]:
         """Flask-Security asks for a list of objects with a name; a person has one role."""
         return [self.role]
+
+    def name_of_session(self) -> str:
+        """What the cookies of a log-in carry: who it is, and when it was, by the clock that signs them."""
+        return f"{self.fs_uniquifier}.{int(time.time())}"
 
     def has_role(self, role) -> bool:
         return self.role == getattr(role, "value", role)

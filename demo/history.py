@@ -243,7 +243,8 @@ def _work(cast, plan, booking):
     bookings.depart(booking, _worker(cast, booking))
     if plan.fate == "en_route":
         return
-    yield min(starts_at + timedelta(minutes=rng.randint(-5, 8)), cast.until - timedelta(minutes=1))
+    came_at = min(starts_at + timedelta(minutes=rng.randint(-5, 8)), cast.until - timedelta(minutes=1))
+    yield max(came_at, starts_at - timedelta(minutes=settings.policy.start_before_minutes))
     if plan.fate == "started without code":
         bookings.override_code(booking, cast.admin, cast.words.reason("override"))
     else:

@@ -358,6 +358,67 @@ def test_v7_3_1_a_session_that_rests_for_30_days_is_over(client, customer, froze
     assert not is_logged_in(thief)
 
 
+def test_v7_3_2_a_session_in_use_ends_by_itself_too(client, customer, frozen):
+    log_in(client, customer)
+    for _ in range(3):
+        frozen.shift(timedelta(days=9))
+        assert is_logged_in(client)
+    frozen.shift(timedelta(days=3) - timedelta(seconds=5))
+    assert is_logged_in(client)
+    frozen.shift(timedelta(seconds=10))
+    assert not is_logged_in(client)
+    assert log_in(client, customer).location == "/home"
+    assert is_logged_in(client)
+
+
+def test_v7_3_2_to_be_remembered_ends_with_it(app, client, customer, frozen):
+    log_in(client, customer, remember="y")
+    copied = client.get_cookie("remember").value
+    for days, known in ((29, True), (2, False)):
+        frozen.shift(timedelta(days=days))
+        thief = app.test_client()
+        thief.set_cookie("remember", copied)
+        assert is_logged_in(thief) is known
+
+
+def test_v7_3_2_giving_the_password_once_more_does_not_make_it_longer(client, customer, frozen):
+    log_in(client, customer)
+    frozen.shift(timedelta(days=29))
+    assert client.post("/verify", data={"password": factories.PASSWORD}).status_code == 302
+    assert is_logged_in(client)
+    frozen.shift(timedelta(days=1, seconds=5))
+    assert not is_logged_in(client)
+
+
+def test_v7_3_2_the_operator_says_how_long(set_up, client, customer, frozen):
+    set_up(session_days=1)
+    log_in(client, customer)
+    frozen.shift(timedelta(hours=23))
+    assert is_logged_in(client)
+    frozen.shift(timedelta(hours=1, seconds=5))
+    assert not is_logged_in(client)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".1", "{}", "{}.", "{}.x", "{}.-1", "{}.٣"])
+def test_v7_3_2_a_cookie_that_does_not_say_since_when_logs_nobody_in(client, customer, name):
+    with client.session_transaction() as session:
+        session["_user_id"] = name.format(customer.fs_uniquifier)
+    assert not is_logged_in(client)
+
+
+def test_v7_3_2_the_tokens_of_the_api_are_not_renewed_for_longer(client, customer, frozen):
+    account = {"email": customer.email, "password": factories.PASSWORD}
+    tokens = client.post("/api/auth/login", json=account).json
+    statuses = []
+    for days in (20, 9, 2):
+        frozen.shift(timedelta(days=days))
+        bearer = {"Authorization": f"Bearer {tokens['refresh_token']}"}
+        answer = client.post("/api/auth/refresh", headers=bearer)
+        statuses.append(answer.status_code)
+        tokens = answer.json if answer.status_code == 200 else tokens
+    assert statuses == [200, 200, 401]
+
+
 # -- V7.4 and V7.5 The end of a session -------------------------------------------------------
 
 
