@@ -116,10 +116,14 @@ def _request(method, path, given, sent, cookie):
 
 
 def _chosen(memory):
-    """The number of a page for each method and pattern."""
-    fields = "SELECT count(DISTINCT name) FROM params WHERE params.path_id = paths.path_id"
+    """The number of a page for each method and pattern; not of one that only leads elsewhere, such as to the log-in."""
+    found = memory.execute("""
+        SELECT path_id, path, method FROM paths LEFT JOIN responses USING (response_id)
+        WHERE coalesce(status_code, 200) NOT BETWEEN 300 AND 399
+        ORDER BY (SELECT count(DISTINCT name) FROM params WHERE params.path_id = paths.path_id) DESC
+    """)
     chosen = {}
-    for path_id, url, method in memory.execute(f"SELECT path_id, path, method FROM paths ORDER BY ({fields}) DESC"):
+    for path_id, url, method in found:
         chosen.setdefault((method, site.pattern(urlsplit(url).path, method)), path_id)
     return chosen
 
