@@ -17,16 +17,8 @@ class Explained(NamedTuple):
 
 EXPLAINED = (
     Explained(
-        "wapiti", "Secure Flag cookie", r"GET / .*",
-        "the scanned site is served on the loopback without TLS; in production cookies are Secure: V3.3.1 in test_asvs",
-    ),
-    Explained(
         "wapiti", "Clickjacking Protection", r"GET /api/.*",
         "calls say it by frame-ancestors 'none' in their Content-Security-Policy: V3.4.6 in test_asvs",
-    ),
-    Explained(
-        "wapiti", "HTTP Strict Transport Security (HSTS)", r"GET / .*",
-        "as above: V3.4.1 in test_asvs",
     ),
 )  # fmt: skip
 
