@@ -21,7 +21,8 @@ SECONDS_TO_LOOK, SECONDS_A_MODULE, SECONDS_OF_SQLMAP = 20 * TIMES, 5 * TIMES, 75
 GRACE_SECONDS = 60
 # All that judge by the answers of the site. The others look for certain products, or need a server on the
 # internet; ldap takes any answer that changes for a leak; and of SQL that waits, sqlmap knows more.
-MODULES = ("csp", "http_headers", "crlf", "csrf", "exec", "file", "htaccess", "methods", "redirect", "sql", "upload", "xss", "permanentxss")  # fmt: skip
+MODULES = ("csp", "http_headers", "crlf", "csrf", "exec", "file", "htaccess", "methods", "redirect", "sql", "upload",
+           "xss", "permanentxss")  # fmt: skip
 # Nobody listens there: what a scanner has the site fetch is fetched from nowhere.
 NOWHERE = "http://127.0.0.1:9/"
 # The token comes with the form and lives as long as the session: it is sent along and not attacked.

@@ -4,8 +4,6 @@ import dataclasses
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from random import Random
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, select
@@ -13,10 +11,10 @@ from sqlalchemy import func, select
 import demo
 import init_db
 from config import ROOT
-from demo import history, people
+from demo import people
 from domain import availability, clock, places, ratings, users
 from domain.transitions import BLOCKING
-from extensions import db, settings
+from extensions import db
 from models import (
     Approval,
     Booking,
@@ -35,12 +33,13 @@ from models import (
 )
 from models_lifecycle import Refund
 from models_money import Payment
-from tests import databases, factories
+from tests import databases
 
 SMALL = demo.Size(cities=1, professionals=14, customers=12, bookings=84)
 # Every state that has a verb leading to it.
 STATES = set(Status)
-NIGHT = datetime(2026, 11, 24, 21, 40, tzinfo=UTC)
+# At ten past three, and when those who begin at nine could be on their way to their first job.
+AT_NIGHT, BEFORE_WORK = datetime(2026, 11, 24, 21, 40, tzinfo=UTC), datetime(2026, 11, 22, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -60,26 +59,14 @@ def test_nobody_is_written_to_about_invented_bookings(loaded):
 
 
 @pytest.mark.slow
-def test_it_is_whole_at_three_at_night_too(app, frozen):
-    frozen.move_to(NIGHT)
+@pytest.mark.parametrize("moment", [AT_NIGHT, BEFORE_WORK])
+def test_it_is_whole_while_nobody_works_too(app, frozen, moment):
+    frozen.move_to(moment)
     init_db.prepare(SMALL)
     assert _count(Booking) == SMALL.bookings
     # So small a town has one professional who is awake.
     assert set(db.session.scalars(select(Booking.status).distinct())) >= STATES - {Status.EN_ROUTE}
     _assert_consistent()
-
-
-def test_a_job_that_nobody_had_time_for_until_later_is_not_begun_before_it_may_be(app, customer, professional):
-    """Early in the morning such a job lies ahead, whatever its plan says."""
-    now = clock.now()
-    job = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=now + timedelta(hours=2))
-    cast = SimpleNamespace(until=now, workers={professional.id: SimpleNamespace(user=professional)})
-    plan = SimpleNamespace(fate="closed", rng=Random(1))
-    script = history._work(cast, plan, job)
-    with clock.at(next(script)):
-        began = next(script)
-    assert job.status is Status.EN_ROUTE
-    assert began >= job.starts_at - timedelta(minutes=settings.policy.start_before_minutes)
 
 
 @pytest.mark.soak
