@@ -58,7 +58,7 @@ soak: $(VENV)/.test $(MO) browser-installed  ## what check leaves out: more ways
 bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one; done
 
-scan: $(VENV)/.test $(VENV)-scan/.run $(MO)  ## wapiti and sqlmap against the site as each role, a quarter of an hour; see docs/scans.md
+scan: $(VENV)/.test $(VENV)-scan/.run $(MO)  ## wapiti and sqlmap against the site as each role, 15 to 25 minutes; see docs/scans.md
 	$(VENV)/bin/python -m scans
 
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
