@@ -192,13 +192,13 @@ def _seconds_of(process):
 # -- The database afterwards ------------------------------------------------------------------
 
 
-def _look(site):
-    with create_app(site).app_context():
+def _look(app):
+    with app.app_context():
         return invariants.Look()
 
 
 def _check(app, before):
-    with create_app(site).app_context():
+    with app.app_context():
         after = invariants.Look()
         found = invariants.faults(before, after)
     new, happened = len(after.bookings) - len(before.bookings), len(after.events) - len(before.events)

@@ -252,10 +252,14 @@ class Customer(Looks, Person):
 
     @task(3)
     def write(self):
-        if self.mine:
-            talk(self, random.choice(self.mine), "Do you bring the ladder?")
-        else:
+        if not self.mine:
             self.look_how_it_is()
+            return
+        one = random.choice(self.mine)
+        self.see(f"/bookings/{one}", "/bookings/…")
+        self.pause()
+        if f'href="/conversations/{one}' in self.page:
+            talk(self, one, "Do you bring the ladder?")
 
     @task(1)
     def call_off(self):
@@ -295,7 +299,7 @@ class Professional(Person):
         self.pause()
         if random.random() < 0.15:
             self._do(booking, "reject", reason="I am away that day")
-        elif self._do(booking, "accept", **self._as_seen()):
+        elif "/accept" in self.page and self._do(booking, "accept", **self._as_seen()):
             self.pause()
             talk(self, booking, "I will be there, and I bring it all.")
 
