@@ -31,7 +31,7 @@ BENCHMARKS := search booking slots export api live analytics recommendations for
 # Each of a hundred processes would compile the site and its packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check browser postgres soak bench coverage lint lock messages migration states help clean
+.PHONY: run test check browser postgres soak bench scan coverage lint lock messages migration states help clean
 
 run: $(VENV)/.run $(MO)  ## serve at http://127.0.0.1:$PORT (5000), with demo people on the first run
 	@bin/run
@@ -64,6 +64,9 @@ soak: $(VENV)/.test $(MO) browser-installed  ## what check leaves out: more ways
 bench: $(VENV)/.test  ## the benchmarks behind docs/performance.md
 	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one; done
 
+scan: $(VENV)/.test $(VENV)-scan/.run $(MO)  ## wapiti and sqlmap against the site as each role, a quarter of an hour; see docs/scans.md
+	$(VENV)/bin/python -m scans
+
 coverage: $(VENV)/.test $(MO)  ## the quick tests, and the lines they miss
 	$(VENV)/bin/pytest -q -n auto -m "$(QUICK)" --cov --cov-report=term-missing:skip-covered
 
@@ -88,11 +91,14 @@ help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 clean:  ## remove the environment and what tests left behind; the data in instance/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage test-results $(MO)
+	rm -rf $(VENV) $(VENV)-scan .pytest_cache .ruff_cache .hypothesis .coverage test-results $(MO)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.run: requirements.txt bin/setup bin/uv.txt
 	@bin/setup run
+
+$(VENV)-scan/.run: requirements-scan.txt bin/setup bin/uv.txt
+	@bin/setup scan
 
 $(VENV)/.test: requirements.txt requirements-dev.txt bin/setup bin/uv.txt
 	@bin/setup test
