@@ -154,9 +154,15 @@ def page(user: User, after: str | None = None) -> Page:
     return keyset(visible_to(user), [(Document.id, "desc")], after)
 
 
-def billed(booking_id: int) -> int:
-    """What the invoices of a booking less its credit notes come to, in minor units."""
-    return int(db.session.scalar(_of(booking_id).with_only_columns(func.coalesce(func.sum(Document.amount), 0))))
+def billed(first: int, last: int) -> dict[int, int]:
+    """What the invoices of a booking less its credit notes come to, in minor units: by booking, for all that have
+    any and a number from the first to the last."""
+    rows = db.session.execute(
+        select(Document.booking_id, func.sum(Document.amount))
+        .where(Document.booking_id.between(first, last), Document.kind.in_(OF_BILLS))
+        .group_by(Document.booking_id)
+    )
+    return {booking_id: int(amount) for booking_id, amount in rows}
 
 
 def is_void(document: Document) -> bool:
