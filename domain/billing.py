@@ -6,9 +6,9 @@ order and twice. Payments, refunds and payouts are entries of their own.
 """
 
 from collections import defaultdict
+from typing import NamedTuple
 
 from sqlalchemy import and_, exists, func, or_, select
-from sqlalchemy.orm import load_only
 
 from domain import commissions, documents, ledger
 from extensions import db
@@ -20,15 +20,27 @@ BILL = "bill"
 PAYING = ("payment", "refund")
 # Until then nobody owes anything; what was paid before stands to the customer's credit.
 DUE = frozenset({Status.COMPLETED, Status.CLOSED, Status.DISPUTED, Status.CANCELLED, Status.NO_SHOW})
-# What a bill is made of beside its lines, and how many bookings are compared with the ledger at once.
-COUNTED = (
-    *(Booking.customer_id, Booking.professional_id, Booking.status),
-    *(Booking.subtotal, Booking.total, Booking.paid, Booking.refunded, Booking.commission),
-)
+# So many bookings are compared with the ledger at once.
 AT_ONCE = 1000
 
 
-def shares(booking: Booking, sums: dict[LineKind, tuple[int, int]]) -> dict[str, int]:
+class Billed(NamedTuple):
+    """As much of a booking as its bill is made of: of all that there ever were, they are read much quicker so."""
+
+    id: int
+    customer_id: int
+    professional_id: int | None
+    status: Status
+    subtotal: int
+    total: int
+    paid: int
+    refunded: int
+    commission: int
+    reference = Booking.reference
+    earned = Booking.earned
+
+
+def shares(booking: Booking | Billed, sums: dict[LineKind, tuple[int, int]]) -> dict[str, int]:
     """Whose the bill of a booking is, by account; together with the customer's debt it is nothing. `sums` is what
     its lines of each kind come to, and the tax in them.
 
@@ -113,9 +125,9 @@ def adopt(limit: int = 500) -> int:
 def faults() -> list[str]:
     """Bookings of which the ledger says something else than their bill and their payments: a sentence each."""
     concerned = or_(Booking.status.in_(DUE), Booking.paid > 0, Booking.payments.any())
-    found = select(Booking).where(concerned).order_by(Booking.id).options(load_only(*COUNTED))
-    parts = db.session.scalars(found.execution_options(yield_per=AT_ONCE)).partitions()
-    return [fault for bookings in parts for fault in _faults_of(bookings)]
+    found = select(*(getattr(Booking, name) for name in Billed._fields)).where(concerned).order_by(Booking.id)
+    parts = db.session.execute(found.execution_options(yield_per=AT_ONCE)).partitions()
+    return [fault for rows in parts for fault in _faults_of([*map(Billed._make, rows)])]
 
 
 def _faults_of(bookings):
