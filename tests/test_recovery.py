@@ -16,6 +16,7 @@ import archives
 import config
 import copying
 import mail
+import recovery
 import storage
 from domain import backups, files, leases, outbox, tombstones, users
 from extensions import begin_write, db
@@ -178,6 +179,32 @@ def test_a_site_that_runs_is_not_touched(run, app, saved, running):
         assert (refused.exit_code, said in refused.output) == (1, True)
     db.session.rollback()
     assert (leases.find() is not None) == running
+
+
+@on_sqlite
+@pytest.mark.parametrize("opened", ["before", "while the backup proves itself"])
+def test_a_site_without_a_timetable_that_runs_is_not_touched_either(run, saved, monkeypatch, opened):
+    path, prove_served = Path(db.engine.url.database), recovery._prove_served
+    factories.customer(name="Came Later", email="later@example.com")
+    db.session.commit()
+    db.session.remove()
+    with closing(sqlite3.connect(path, check_same_thread=False)) as another:
+        if opened == "before":
+            another.execute("SELECT count(*) FROM users").fetchone()
+        else:
+
+            def open_it(site):
+                another.execute("SELECT count(*) FROM users").fetchone()
+                prove_served(site)
+
+            monkeypatch.setattr(recovery, "_prove_served", open_it)
+        refused = run("restore", "--force", saved)
+        assert (refused.exit_code, "Another process has the database open" in refused.output) == (1, True)
+        assert "later@example.com" in people()
+    db.session.remove()
+    monkeypatch.setattr(recovery, "_prove_served", prove_served)
+    assert run("restore", "--force", saved).exit_code == 0
+    assert "later@example.com" not in people()
 
 
 def spoiled(saved, tmp_path, change):
