@@ -21,7 +21,7 @@ NO_DATABASE := $(addprefix --ignore=tests/,test_architecture.py test_verbs.py ap
 # The pages ask a database through the domain, which is tried on both; make soak tries these on PostgreSQL too.
 PAGES := $(addprefix --ignore-glob=tests/,test_account*.py test_admin*.py test_bad_input.py test_customer*.py \
 	test_people_choices.py test_service_professional*.py)
-BENCHMARKS := search booking slots export api live analytics recommendations forecast assistant cache
+BENCHMARKS := search booking slots export api live analytics recommendations forecast assistant cache backup
 # Each of a hundred processes would compile the site and its packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
