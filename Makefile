@@ -27,7 +27,7 @@ PAGES := $(addprefix --ignore-glob=tests/,test_account*.py test_admin*.py test_a
 	test_bad_input.py test_bills.py test_conversations.py test_customer*.py test_forecast_pages.py test_guides.py \
 	test_people_choices.py test_routes.py test_security.py test_service_professional*.py test_tracking.py \
 	api/test_attacks.py)
-BENCHMARKS := search booking slots export api live analytics recommendations forecast assistant cache load
+BENCHMARKS := search booking slots export api live analytics recommendations forecast assistant cache load backup
 # Each of a hundred processes would compile the site and its packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
