@@ -8,7 +8,7 @@ import pytest
 
 import visits
 from domain import clock
-from extensions import db
+from extensions import SQLITE_BUSY_MILLISECONDS, db
 from models import User
 from tests.conftest import MONDAY
 
@@ -109,5 +109,5 @@ def test_connections_go_back_as_patient_as_they_were(app, as_, customer):
         pytest.skip("SQLite's own")
     visit(as_(customer))
     with db.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == SQLITE_BUSY_MILLISECONDS
     assert seen(customer) == clock.now()
