@@ -5,6 +5,7 @@ A refusal is shown on the page as it is now. When the server itself is in troubl
 
 from flask import Flask, flash, g, make_response, render_template, request
 from flask_babel import gettext as _
+from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -68,21 +69,25 @@ def register(app: Flask) -> None:
             return wait(error)
         # An address may be a secret; its pattern never is.
         app.logger.exception("unhandled error on %s %s", request.method, request.url_rule)
-        db.session.rollback()
+        let_go()
         return problems.problem(500) if api.is_called() else _error_page(500, None)
 
     def wait(outage):
         """Nothing is kept by halves, and whoever asked comes back in a moment."""
         app.logger.error("%s %s cannot be answered now: %s", request.method, request.url_rule, outages.words(outage))
-        db.session.rollback()
+        let_go()
         response = make_response(_outage())
         response.headers["Retry-After"] = str(outages.SECONDS_TO_COME_BACK)
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    def let_go():
+        """Keep nothing, and ask for nobody: neither their language nor whether they are logged in."""
+        db.session.rollback()
+        g._login_user = AnonymousUserMixin()
+
 
 def _outage():
-    g.broken = True
     if api.is_called():
         return problems.problem(503, _("This cannot be done just now. Try again in a few seconds."))
     if "HX-Request" in request.headers:
@@ -95,6 +100,4 @@ def _outage():
 
 def _error_page(status: int, message: str | None):
     reference = logs.request_id.get() if status >= 500 else None
-    if reference is not None:
-        g.broken = True
     return render_template("errors/error.html", status=status, message=message, reference=reference), status

@@ -6,6 +6,7 @@ file that is damaged, is none of these.
 
 import errno
 import sqlite3
+from logging import Logger
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -46,6 +47,14 @@ def is_one(fault: BaseException | None) -> bool:
 def words(fault: BaseException) -> str:
     """What the system says of it, for the log."""
     return str(_of_the_driver(fault)).partition("\n")[0]
+
+
+def note(logger: Logger, what: str, fault: Exception) -> None:
+    """Write down what went wrong where nobody waits for an answer; a fault of the code with its way through it."""
+    if is_one(fault):
+        logger.warning("%s: %s", what, words(fault))
+    else:
+        logger.error(what, exc_info=fault)
 
 
 def _of_the_driver(fault):

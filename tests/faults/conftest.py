@@ -6,6 +6,7 @@ import pytest
 
 from domain import clock
 from extensions import db
+from models import Status
 from tests import factories
 from tests.faults.asking import Visitor
 from tests.processes import Process
@@ -27,6 +28,14 @@ def run(tmp_path):
     for one in running:
         one.stop()
         assert "Traceback" not in one.log, one.log
+
+
+@pytest.fixture
+def jobs(customer, professional):
+    """The numbers of two bookings of tomorrow: one is asked for; the other is agreed, so that the two can talk."""
+    asked = factories.booking(customer, professional)
+    agreed = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(15, days=1))
+    return asked.id, agreed.id
 
 
 @pytest.fixture
