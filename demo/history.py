@@ -43,6 +43,8 @@ FATES = {
     "settled": 5,
     "for anyone": 48,
 }
+# What is going on at the end; all others take their time, and what has not happened by then is to come.
+UNDER_WAY = ("en_route", "in_progress")
 # What the three guests find: fate, customer, professional, first start in hours from now or days before.
 WITH_EACH_OTHER = (("closed", -12), ("soon", 0), ("pending", 2))
 OF_THE_CUSTOMER = (
@@ -238,12 +240,12 @@ def _work(cast, plan, booking):
     """On the way, there, done and paid, as far as the fate goes."""
     rng = plan.rng
     starts_at = booking.starts_at
-    depart_at = starts_at - timedelta(minutes=rng.randint(15, 40))
-    yield max(min(depart_at, cast.until - timedelta(minutes=5)), starts_at - timedelta(hours=2, minutes=50))
+    latest = cast.until if plan.fate in UNDER_WAY else booking.ends_at
+    yield min(starts_at - timedelta(minutes=rng.randint(15, 40)), latest - timedelta(minutes=5))
     bookings.depart(booking, _worker(cast, booking))
     if plan.fate == "en_route":
         return
-    yield min(starts_at + timedelta(minutes=rng.randint(-5, 8)), cast.until - timedelta(minutes=1))
+    yield min(starts_at + timedelta(minutes=rng.randint(-5, 8)), latest - timedelta(minutes=1))
     if plan.fate == "started without code":
         bookings.override_code(booking, cast.admin, cast.words.reason("override"))
     else:

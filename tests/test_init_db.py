@@ -38,7 +38,8 @@ from tests import databases
 SMALL = demo.Size(cities=1, professionals=14, customers=12, bookings=84)
 # Every state that has a verb leading to it.
 STATES = set(Status)
-NIGHT = datetime(2026, 11, 24, 21, 40, tzinfo=UTC)
+# At ten past three, and when those who begin at nine could be on their way to their first job.
+AT_NIGHT, BEFORE_WORK = datetime(2026, 11, 24, 21, 40, tzinfo=UTC), datetime(2026, 11, 22, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -58,8 +59,9 @@ def test_nobody_is_written_to_about_invented_bookings(loaded):
 
 
 @pytest.mark.slow
-def test_it_is_whole_at_three_at_night_too(app, frozen):
-    frozen.move_to(NIGHT)
+@pytest.mark.parametrize("moment", [AT_NIGHT, BEFORE_WORK])
+def test_it_is_whole_while_nobody_works_too(app, frozen, moment):
+    frozen.move_to(moment)
     init_db.prepare(SMALL)
     assert _count(Booking) == SMALL.bookings
     # So small a town has one professional who is awake.

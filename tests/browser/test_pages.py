@@ -62,7 +62,9 @@ NO_PAGES |= {"admin_analytics.table", "admin_forecast.table", "admin_forecast.sh
 # A review can be changed for two days; the town has none so young.
 NOT_IN_TOWN = {"customer.review"}
 # Its guides are all published, by the admin; tests/browser/test_guides.py writes others.
-NOT_IN_TOWN |= {"guides_writing.edit", "guides_writing.show", "admin_guides.send_back", "admin_guides.hide_comment"}
+NOT_IN_TOWN |= {"guides_writing.edit", "guides_writing.show", "admin_guides.send_back"}
+# A comment to be hidden: visited there too.
+NOT_IN_TOWN |= {"admin_guides.hide_comment"}
 
 
 LOOKS = [(390, "light"), (1280, "light"), (390, "dark"), (1280, "dark")]
@@ -87,6 +89,17 @@ def test_every_page_is_sound(site, town, visit, states, role, width, scheme):
 @pytest.mark.parametrize("role", STARTS)
 def test_a_booking_is_sound_on_a_desk_in_every_state(town, visit, states, role):
     crawl(visit(town, width=1280, state=states(role)), STARTS[role], DIFFERENT)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_help_article_is_sound(town, visit, width):
+    """The crawl counts them as one kind of page."""
+    visitor = visit(town, width=width)
+    visitor.open("/help")
+    articles = [path for path in links(visitor, each=MOST_PAGES) if path.startswith("/help/")]
+    assert len(articles) > 30
+    for path in articles:
+        visitor.open(path)
 
 
 def crawl(visitor, starts, different):
@@ -115,13 +128,13 @@ def endpoints(site, paths):
     return {adapter.match(urlsplit(path).path)[0] for path in paths}
 
 
-def links(visitor):
+def links(visitor, each=FROM_ONE_PAGE):
     found = visitor.page.eval_on_selector_all("a[href]", "(all) => all.map((a) => a.href)")
     within = (urldefrag(one)[0].removeprefix(visitor.address) for one in found if one.startswith(visitor.address))
     times = Counter()
     for path in dict.fromkeys(within):
         times[kind(path)] += 1
-        if times[kind(path)] <= FROM_ONE_PAGE and not DOWNLOADS.search(path):
+        if times[kind(path)] <= each and not DOWNLOADS.search(path):
             yield path or "/"
 
 

@@ -78,7 +78,7 @@ def test_where_there_is_a_server_of_maps_the_dots_are_on_its_pictures(new_site, 
     site = new_site(busy, MAP_TILES_URL=f"{address}/{{z}}/{{x}}/{{y}}.png", MAP_ATTRIBUTION="© Our own hand")
     admin = come(visit, site, "gita", width=1280, axe=True, asks=[address])
     admin.open("/admin/reports/places")
-    expect(admin.page.locator(".map .leaflet-tile-loaded").first).to_be_visible(timeout=20_000)
+    expect(admin.page.locator(".map .leaflet-tile-loaded").first).to_be_visible()
     frame, dots = admin.page.locator(".map").bounding_box(), admin.page.locator(".map .map-dot").all()
     assert len(dots) == 2
     for dot in map(Locator.bounding_box, dots):
