@@ -278,10 +278,11 @@ def _kept_in_house(endpoint, view):
 
 
 def _keep_changes(came_as):
-    """Write what the view changed; whoever was too late with it is not logged in by it either."""
+    """Write what the view changed; whoever was too late with it, or whose code could not be used up, is not
+    logged in by it either."""
     try:
         security.datastore.commit()
-    except errors.Conflict:
+    except Exception:
         session.clear()
         session.update(came_as)
         g.pop("_login_user", None)

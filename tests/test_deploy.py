@@ -145,6 +145,13 @@ def test_a_proxy_waits_longer_than_a_page_that_listens_is_silent():
     assert "flush_interval -1" in read("deploy/Caddyfile")
 
 
+def test_a_proxy_closes_a_connection_before_the_site_does():
+    """Who sends a form on a connection that is closed just then gets no answer, and a proxy sends no form twice."""
+    site = int(re.search(r"^keepalive = (\d+)$", read("gunicorn.conf.py"), re.MULTILINE)[1])
+    assert int(re.search(r"keepalive_timeout (\d+)s;", read("deploy/nginx.conf"))[1]) < site
+    assert int(re.search(r"\bkeepalive (\d+)s\b", read("deploy/Caddyfile"))[1]) < site
+
+
 # -- systemd ----------------------------------------------------------------------------------
 
 
