@@ -240,7 +240,6 @@ LEFT_OUT_WHOLE = {
     "job_runs": INNER,
     "later_names": COPY,
     "leases": INNER,
-    "editions": "tells pages that are kept from older ones",
     "ledger_entries": "is the site's books; payments, documents and payouts say the same",
     "ledger_lines": "is the site's books; payments, documents and payouts say the same",
     "open_questions": "nothing in it says who asked",
