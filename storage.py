@@ -37,11 +37,16 @@ class LocalStorage:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
+        try:
+            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+        except OSError:
+            # On a full disk a half of it would only take more of the room.
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def open(self, name: str) -> BinaryIO:
         """The content to read; raises FileNotFoundError."""

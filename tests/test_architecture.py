@@ -13,7 +13,7 @@ from models import Role
 LAYERS = (
     ("init_db",),
     ("app",),
-    ("routes", "commands", "deployment"),
+    ("routes", "commands", "deployment", "error_pages"),
     (
         "admin",
         "assistant",
@@ -53,9 +53,9 @@ LAYERS = (
     ("gateways", "payment_gateways", "phrasing", "archives"),
     ("models",),
     ("watched",),
-    ("storage", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
+    ("storage", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays", "sharing"),
     ("extensions", "logs"),
-    ("config", "metrics"),
+    ("config", "metrics", "outages"),
     ("environment",),
     ("policies",),
 )
@@ -274,7 +274,7 @@ def test_a_migration_is_named_by_its_day(path):
 
 
 def test_nothing_but_migrations_makes_tables():
-    for path in [*our_modules(), *(ROOT / "benchmarks").glob("*.py")]:
+    for path in [*our_modules(), *(ROOT / "benchmarks").rglob("*.py")]:
         assert "create_all" not in path.read_text(), path.name
 
 

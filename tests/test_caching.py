@@ -12,6 +12,7 @@ from jinja2 import meta
 from sqlalchemy import insert, select, update
 
 import caching
+import sharing
 from config import ROOT
 from domain import clock, editions, files, learning, professionals, reviews, services, tastes, users
 from extensions import begin_write, cache, db
@@ -413,7 +414,7 @@ def test_without_redis_pages_are_made_anew(shared, anybody, frozen, caplog):
 
 @pytest.mark.realtime
 def test_when_redis_is_back_parts_are_kept_again(shared, anybody, monkeypatch):
-    monkeypatch.setattr(caching, "SECONDS_OF_A_PAUSE", 0.0)
+    monkeypatch.setattr(sharing, "SECONDS_OF_A_PAUSE", 0.0)
     shared.stop()
     assert parts_of("/services", anybody, monkeypatch) == parts_of("/services", anybody, monkeypatch) != []
     shared.start()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 import visits
 from domain import bookings, clock, files
-from extensions import db
+from extensions import SQLITE_BUSY_MILLISECONDS, db
 from models import FileKind, Status, User
 from models_money import Document
 from tests import factories
@@ -133,5 +133,5 @@ def test_connections_go_back_as_patient_as_they_were(app, as_, customer):
         pytest.skip("SQLite's own")
     visit(as_(customer))
     with db.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == SQLITE_BUSY_MILLISECONDS
     assert seen(customer) == clock.now()
