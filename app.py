@@ -1,14 +1,12 @@
-"""create_app(): settings, extensions, blueprints, headers and error pages. `python app.py` serves."""
+"""create_app(): settings, extensions, blueprints and headers. `python app.py` serves."""
 
 import os
 import sys
-from datetime import date, timedelta
+from datetime import date
 from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, flash, g, render_template, request, session
-from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, SecurityError
+from flask import Flask, abort, current_app, g, request, session
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
@@ -19,13 +17,15 @@ import commands
 import commands_backup
 import config
 import deployment
+import error_pages
 import identity
 import live
 import logs
+import sharing
 import templating
-from api import problems
 from assets import Assets
-from domain import audit, errors
+from domain import audit
+from error_pages import UNSAFE_METHODS
 from extensions import (
     babel,
     begin_write,
@@ -33,7 +33,6 @@ from extensions import (
     compress,
     csrf,
     db,
-    end_refused,
     limiter,
     mail,
     migrate,
@@ -47,6 +46,7 @@ AT_ONCE = 4
 # A password takes a third of a second of a core: who sends one waits at the door, and leaves the turns
 # and a core to the pages.
 HASHES_AT_ONCE = max(1, (os.cpu_count() or 1) - 1)
+SECONDS_TO_CONNECT = 3
 HASHING_ENDPOINTS = frozenset(
     {
         "account_privacy.erase",
@@ -63,7 +63,6 @@ HASHING_ENDPOINTS = frozenset(
 )
 # What a form may bring as a file: what is kept, and a bank's statement, which is only read.
 FILES = frozenset({*(kind.value for kind in FileKind), "statement"})
-UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 WRITING_BLUEPRINTS = frozenset(
     {
         "account",
@@ -199,7 +198,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     register_routes(app)
     api.register(app)
     _register_request_hooks(app, settings)
-    _register_error_pages(app)
+    error_pages.register(app)
     commands.init_app(app)
     commands_backup.init_app(app, create_app)
     deployment.init_app(app)
@@ -220,8 +219,7 @@ def _flask_config(settings: config.Settings) -> dict:
         "DEBUG": settings.debug,
         "TESTING": settings.env == "testing",
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # What people typed has no place in a log of errors.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": not settings.debug},
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings),
         "SESSION_COOKIE_NAME": f"{prefix}session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -230,8 +228,8 @@ def _flask_config(settings: config.Settings) -> dict:
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_SECURE": secure,
-        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
-        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "REMEMBER_COOKIE_DURATION": settings.session_lifetime,
+        "PERMANENT_SESSION_LIFETIME": settings.session_lifetime,
         "TRUSTED_HOSTS": [urlsplit(settings.site_url).hostname] if secure else None,
         "PREFERRED_URL_SCHEME": urlsplit(settings.site_url).scheme,
         # A resume and a photo fit; a field of a megabyte still reaches its length check.
@@ -240,7 +238,7 @@ def _flask_config(settings: config.Settings) -> dict:
         "MAX_FORM_PARTS": 500,
         "WTF_CSRF_TIME_LIMIT": None,
         "RATELIMIT_ENABLED": settings.ratelimit_enabled,
-        "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
+        "RATELIMIT_STORAGE_URI": sharing.PREFIX + settings.redis_url if settings.redis_url else "memory://",
         "RATELIMIT_HEADERS_ENABLED": True,
         "BABEL_DEFAULT_LOCALE": settings.default_locale,
         "BABEL_DEFAULT_TIMEZONE": settings.timezone,
@@ -256,6 +254,15 @@ def _flask_config(settings: config.Settings) -> dict:
         "MAIL_SUPPRESS_SEND": not settings.mail_server,
         **identity.security_config(settings),
     }
+
+
+def _engine_options(settings: config.Settings) -> dict:
+    # What people typed has no place in a log of errors.
+    options = {"hide_parameters": not settings.debug}
+    if settings.database_url.startswith("postgresql"):
+        # A server that was away has cut the lines of the pool; and one that says nothing is not waited for.
+        options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": SECONDS_TO_CONNECT}}
+    return options
 
 
 def _init_extensions(app: Flask) -> None:
@@ -341,61 +348,6 @@ def _on_request(settings: config.Settings) -> dict[str, dict[str, str]]:
     permissions = HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")
     policy = CONTENT_SECURITY_POLICY.replace("img-src", f"img-src {settings.map_tiles_origin}")
     return {"position": {"Permissions-Policy": permissions}, "map": {"Content-Security-Policy": policy}}
-
-
-def _register_error_pages(app: Flask) -> None:
-    @app.errorhandler(errors.DomainError)
-    def refuse(error):
-        """Show the page as it is now with the refusal on it, or else a page that says it."""
-        if request.method in UNSAFE_METHODS:
-            end_refused(error)
-        if api.is_called():
-            return problems.of_refusal(error)
-        status = problems.status_of(error)
-        page_now = g.pop("page_now", None)
-        if page_now is None or status == 404:
-            return _error_page(status, error.message)
-        flash(error.message, "danger")
-        try:
-            return page_now(), status
-        except errors.DomainError:
-            # Meanwhile the page is no longer theirs either.
-            return _error_page(status, error.message)
-
-    @app.errorhandler(CSRFError)
-    def refuse_forgery(error):
-        return _error_page(400, None)
-
-    @app.errorhandler(SecurityError)
-    def refuse_host(error):
-        if api.is_called():
-            return problems.of_http_error(error)
-        # A page is full of addresses, which cannot be made under a name that is not the site's.
-        return error
-
-    @app.errorhandler(HTTPException)
-    def http_error(error):
-        if error.code is None or error.code < 400:
-            return error
-        if api.is_called():
-            return problems.of_http_error(error)
-        response = error.get_response()
-        page, status = _error_page(error.code, None)
-        response.set_data(page)
-        response.content_type = "text/html; charset=utf-8"
-        return response, status
-
-    @app.errorhandler(Exception)
-    def unexpected(error):
-        # An address may be a secret; its pattern never is.
-        app.logger.exception("unhandled error on %s %s", request.method, request.url_rule)
-        db.session.rollback()
-        return problems.problem(500) if api.is_called() else _error_page(500, None)
-
-
-def _error_page(status: int, message: str | None):
-    reference = logs.request_id.get() if status >= 500 else None
-    return render_template("errors/error.html", status=status, message=message, reference=reference), status
 
 
 def _serve_static_files(app: Flask, settings: config.Settings) -> None:

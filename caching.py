@@ -5,8 +5,6 @@ shows, and knows nothing of a reader or of what they asked. Texts are all that i
 """
 
 import hashlib
-import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,22 +12,16 @@ from flask import Flask, Response, current_app, g, request, session
 from flask_babel import get_locale
 from flask_caching.backends.rediscache import RedisCache
 from markupsafe import Markup
-from redis import RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from config import ROOT, Settings
 from domain import editions
 from extensions import cache
-
-log = logging.getLogger(__name__)
+from sharing import OPTIONS, MayBeAway
 
 # So old a part may be whatever happens, such as rows that were changed by hand.
 TEN_MINUTES = 600
 # In memory at most so many parts; the largest takes some 25 kB.
 MOST_PARTS = 500
-# A page waits so long for Redis, and then pages do without it for some seconds.
-SECONDS_TO_ANSWER, SECONDS_OF_A_PAUSE = 0.5, 5.0
 # What a part could only know of who reads it.
 OF_THE_READER = ("current_user", "request", "session", "g", "csrf_token", "csrf_field", "get_flashed_messages", "bell")
 NOBODY = dict.fromkeys(OF_THE_READER)
@@ -92,27 +84,17 @@ class Texts:
         return None if value is None else value.decode()
 
 
-class SharedTexts(RedisCache):
+class SharedTexts(MayBeAway, RedisCache):
     """Texts in Redis; while it is away there are none, and pages can do without."""
 
     serializer = Texts()
-    away_until = 0.0
+    meanwhile = "pages do without the cache"
 
     def get(self, key: str) -> str | None:
-        return self._unless_away(super().get, key)
+        return self.unless_away(super().get, key)
 
     def set(self, key: str, value: str, timeout: int | None = None) -> bool | None:
-        return self._unless_away(super().set, key, value, timeout)
-
-    def _unless_away(self, ask, *arguments):
-        if time.monotonic() < self.away_until:
-            return None
-        try:
-            return ask(*arguments)
-        except RedisError as error:
-            self.away_until = time.monotonic() + SECONDS_OF_A_PAUSE
-            log.warning("pages do without the cache for some seconds: %s", error)
-            return None
+        return self.unless_away(super().set, key, value, timeout)
 
 
 def _configuration(settings: Settings) -> dict:
@@ -122,12 +104,7 @@ def _configuration(settings: Settings) -> dict:
         "CACHE_TYPE": "caching.SharedTexts",
         "CACHE_REDIS_URL": settings.redis_url,
         "CACHE_KEY_PREFIX": f"doorstep:part:{_version(settings)}:",
-        "CACHE_OPTIONS": {
-            "socket_timeout": SECONDS_TO_ANSWER,
-            "socket_connect_timeout": SECONDS_TO_ANSWER,
-            # A connection that broke while nobody used it is made anew once.
-            "retry": Retry(NoBackoff(), 1),
-        },
+        "CACHE_OPTIONS": OPTIONS,
     }
 
 
@@ -149,11 +126,12 @@ def _name(*of):
 
 
 def _say_what_may_be_kept(response: Response) -> Response:
-    """Of a signed-in person nothing: it must not come back out of a shared browser's history. Anybody else's
-    browser keeps a page for itself, for there is a token in it, and asks each time whether it is still the same."""
+    """Of a signed-in person nothing, nor of a page with a secret in its address: it must not come back out of a
+    shared browser's history. Anybody else's browser keeps a page for itself, for there is a token in it, and asks each
+    time whether it is still the same."""
     if "Cache-Control" in response.headers:
         return response
-    if "_user_id" in session:
+    if "_user_id" in session or "token" in (request.view_args or ()):
         response.headers["Cache-Control"] = "no-store"
         return response
     response.headers["Cache-Control"] = "private, no-cache"

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import ROOT
 from domain import clock, deliveries, files, leases, timetable
-from extensions import db, settings
+from extensions import db, limiter, settings
 
 MEGABYTE = 1024 * 1024
 # Below the first nothing should be written any more; below the second it is time to make room.
@@ -61,6 +61,8 @@ def look() -> Look:
         "scheduler": State.OK if led else State.DEGRADED,
         "outbox": State.DEGRADED if messages is None or _is_late(messages) else State.OK,
     }
+    if settings.redis_url:
+        states["redis"] = State.OK if limiter.storage.check() else State.DEGRADED
     return Look(states, messages)
 
 

@@ -28,7 +28,8 @@ from werkzeug.local import LocalProxy
 
 import metrics
 
-SQLITE_BUSY_MILLISECONDS = 10_000
+# Who wants to write waits so long for others to end, and is told then to come back.
+SQLITE_BUSY_MILLISECONDS = 5_000
 
 
 class Base(DeclarativeBase):
@@ -273,9 +274,21 @@ def _begin_sqlite(connection):
     try:
         if _writer.acquire(timeout=SQLITE_BUSY_MILLISECONDS / 1000):
             connection.info["writer"] = True
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _lock(connection, SQLITE_BUSY_MILLISECONDS - round((time.perf_counter() - began) * 1000))
     finally:
         metrics.waited_to_write(time.perf_counter() - began)
+
+
+def _lock(connection, milliseconds):
+    """Take the lock of SQLite, for which other programs are waited for only as long as there is time."""
+    if milliseconds > SQLITE_BUSY_MILLISECONDS - 100:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(0, milliseconds)}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
 
 
 # One connection for each database, which only looks: those of the pool do not hear of what they

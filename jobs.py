@@ -22,6 +22,7 @@ from flask import Flask
 
 import calendar_reading
 import exporting
+import outages
 import settling
 from domain import clock, job_runs, leases, timetable
 from domain.job_runs import Step
@@ -170,9 +171,9 @@ class Timetable:
             if self.leadership.turn():
                 self._last_run.clear()
                 self.nudge()
-        except Exception:
+        except Exception as fault:
             # Such as a database that is away.
-            self.app.logger.exception("who runs the timetable could not be seen")
+            outages.note(self.app.logger, "who runs the timetable could not be seen", fault)
         if self._may_work():
             self._led_no_more.clear()
         if not self._may_work():
@@ -191,31 +192,31 @@ class Timetable:
         try:
             if self._may_work():
                 exporting.drain(self.app, self._led_no_more, self.leadership.holder)
-        except Exception:
-            self.app.logger.exception("the exports stumbled")
+        except Exception as fault:
+            outages.note(self.app.logger, "the exports stumbled", fault)
 
     def read_calendars(self) -> None:
         """Read the calendars that professionals keep elsewhere; a slow server holds up no job."""
         try:
             if self._may_work():
                 calendar_reading.drain(self.app, self._led_no_more)
-        except Exception:
-            self.app.logger.exception("the calendars stumbled")
+        except Exception as fault:
+            outages.note(self.app.logger, "the calendars stumbled", fault)
 
     def settle(self) -> None:
         """Ask the gateways about payments and for refunds; a slow one holds up no job."""
         try:
             if self._may_work():
                 settling.drain(self.app, self._led_no_more)
-        except Exception:
-            self.app.logger.exception("the payments stumbled")
+        except Exception as fault:
+            outages.note(self.app.logger, "the payments stumbled", fault)
 
     def _work_on(self, ours):
         try:
             while self._may_work() and self._round(ours):
                 pass
-        except Exception:
-            self.app.logger.exception("the timetable stumbled")
+        except Exception as fault:
+            outages.note(self.app.logger, "the timetable stumbled", fault)
 
     def _round(self, ours):
         with self.app.app_context():
@@ -250,8 +251,8 @@ class Timetable:
             if self._scheduler.running:
                 self._scheduler.shutdown()
             self.leadership.resign()
-        except Exception:
-            self.app.logger.exception("the timetable did not end well")
+        except Exception as fault:
+            outages.note(self.app.logger, "the timetable did not end well", fault)
 
 
 def start(app: Flask) -> Timetable:
@@ -296,7 +297,7 @@ def take_step(app: Flask, job: Job, period: str) -> Step | None:
             db.session.rollback()
         except Exception as error:
             db.session.rollback()
-            app.logger.exception("the job %s failed", job.name)
+            outages.note(app.logger, f"the job {job.name} failed", error)
             _note(job, period, error)
     return None
 

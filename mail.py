@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 import gateways
 import ics
 import letters
+import outages
 import smtp
 import templating
 from domain import channels, deliveries, outbox, webhooks
@@ -141,9 +142,9 @@ class Courier:
             self._news.clear()
             try:
                 self.deliver()
-            except Exception:
+            except Exception as fault:
                 # Such as a database that is away. What is in hand comes free by itself.
-                self.app.logger.exception("the courier stumbled")
+                outages.note(self.app.logger, "the courier stumbled", fault)
             self._news.wait(self.seconds_between_looks)
 
     def _new_line(self):
@@ -201,6 +202,9 @@ class Courier:
         except gateways.Unreachable:
             return partial(deliveries.dropped, reason="unreachable")
         except Exception as fault:
+            if outages.is_one(fault):
+                # That the house is in trouble is no fault of the message, and no try.
+                raise
             error = _without_addresses(self._words(fault))
             self.app.logger.warning("message %s was not sent: %s", message_id, error)
             return partial(deliveries.failed, error=error, terms=self.terms)

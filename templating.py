@@ -104,7 +104,8 @@ def select_locale() -> str:
     if not has_request_context():
         return f"{settings.default_locale}_{settings.country}"
     language = session.get("locale")
-    if language not in LANGUAGES and current_user and current_user.is_authenticated:
+    # A page about a broken server asks nobody's row.
+    if language not in LANGUAGES and "broken" not in g and current_user and current_user.is_authenticated:
         language = current_user.locale
     if language not in LANGUAGES:
         language = request.accept_languages.best_match(LANGUAGES, default=settings.default_locale)

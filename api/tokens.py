@@ -11,7 +11,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 
 import visits
 from config import Settings
-from domain import api_keys, api_sessions
+from domain import api_keys, api_sessions, clock
 from domain.errors import NotAuthenticated
 from domain.paging import BIGGEST
 from models import User
@@ -94,8 +94,10 @@ def read(encoded: str, kind: str = "access") -> Claims:
             current_app.config["JWT_SECRET_KEY"],
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
-            options={"require": CLAIMS},
+            options={"require": CLAIMS, "verify_iat": False, "verify_nbf": False},
         )
+        if max(claims["iat"], claims["nbf"]) > (clock.now() + clock.SET_BACK).timestamp():
+            raise ValueError
         numbers = int(claims["sub"]), int(claims["sid"])
         if claims["type"] != kind or max(numbers) > BIGGEST:
             raise ValueError

@@ -10,6 +10,9 @@ from flask_babel import get_locale
 
 from extensions import settings
 
+# A clock that ran ahead may be set back by this much: what it has signed until then lies ahead, and is good.
+SET_BACK = timedelta(days=1)
+
 _held: ContextVar[datetime | None] = ContextVar("held", default=None)
 
 

@@ -13,7 +13,7 @@ from models import Role
 LAYERS = (
     ("init_db",),
     ("app",),
-    ("routes", "commands", "deployment"),
+    ("routes", "commands", "deployment", "error_pages"),
     (
         "admin",
         "assistant",
@@ -53,9 +53,9 @@ LAYERS = (
     ("gateways", "payment_gateways", "phrasing", "archives"),
     ("models",),
     ("watched",),
-    ("storage", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays"),
+    ("storage", "copying", "assets", "smtp", "egress", "busy_times", "demand_models", "hub", "relays", "sharing"),
     ("extensions", "logs"),
-    ("config", "metrics"),
+    ("config", "metrics", "outages"),
     ("environment",),
     ("policies",),
 )

@@ -124,8 +124,8 @@ document.addEventListener("htmx:oobAfterSwap", fadeToasts);
 document.addEventListener("htmx:responseError", (event) => {
   // Nobody asked for this; a line on the page says so if it lasts.
   if (event.detail.target.dataset.look) return;
-  const status = event.detail.xhr.status;
-  toast(status === 429 ? document.body.dataset.slowDown : document.body.dataset.trouble);
+  const { slowDown, busy, trouble } = document.body.dataset;
+  toast({ 429: slowDown, 503: busy }[event.detail.xhr.status] ?? trouble);
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (!event.detail.target.dataset.look) toast(document.body.dataset.offline);
