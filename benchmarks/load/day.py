@@ -22,6 +22,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from gevent import socket
 from locust import FastHttpUser, between, events, task
+from locust.stats import StatsEntry
 
 CAST = json.loads(Path(os.environ["CAST"]).read_text(encoding="utf-8"))
 THINKS = tuple(map(float, os.environ["THINKS"].split()))
@@ -388,6 +389,10 @@ def talk(person, booking, text):
 def write_down(environment, **_more):
     """The figures, for who started this."""
     seen, broken = environment.stats, environment.runner.exceptions.values()
+    without_files = StatsEntry(seen, "pages", "")
+    for (name, _method), one in seen.entries.items():
+        if not name.startswith("/static/"):
+            without_files.extend(one)
     figures = {
         "seconds": (seen.last_request_timestamp or 0) - seen.start_time,
         "errors": [[one.name, str(one.error), one.occurrences] for one in seen.errors.values()],
@@ -395,6 +400,7 @@ def write_down(environment, **_more):
         "refused": dict(refused),
         "to_do": list(to_do),
         "pages": {one.name: _figures(one) for one in seen.entries.values()},
+        "without files": _figures(without_files),
         "all": _figures(seen.total),
     }
     with open(os.environ["FIGURES"], "w", encoding="utf-8") as file:
