@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import date, timedelta
+from datetime import date
 from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
@@ -228,8 +228,8 @@ def _flask_config(settings: config.Settings) -> dict:
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_SECURE": secure,
-        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
-        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "REMEMBER_COOKIE_DURATION": settings.session_lifetime,
+        "PERMANENT_SESSION_LIFETIME": settings.session_lifetime,
         "TRUSTED_HOSTS": [urlsplit(settings.site_url).hostname] if secure else None,
         "PREFERRED_URL_SCHEME": urlsplit(settings.site_url).scheme,
         # A resume and a photo fit; a field of a megabyte still reaches its length check.

@@ -78,6 +78,8 @@ def init_app(app: Flask) -> None:
     security._password_util = Passwords(app)
     security.want_json(lambda _request: False)
     security.unauthn_handler(lambda *_args, **_kwargs: to_login())
+    security.login_manager.id_attribute = "name_of_session"
+    security.login_manager.user_loader(identity.of_session)
     # Sessions only: no token in a header or an address logs anybody in.
     security.login_manager.request_loader(lambda _request: None)
     for endpoint, view in app.view_functions.items():
@@ -315,7 +317,7 @@ def _submitted_account() -> str:
 
 def _session_account() -> str:
     """The person who is logged in, or who has given the password but not the code yet."""
-    return session.get("_user_id") or session.get("tf_user_id") or get_remote_address()
+    return current_user.get_id() or session.get("tf_user_id") or get_remote_address()
 
 
 GUESSES = (parse("10 per 15 minutes"), parse("100 per 15 minutes"))

@@ -126,11 +126,12 @@ def _name(*of):
 
 
 def _say_what_may_be_kept(response: Response) -> Response:
-    """Of a signed-in person nothing: it must not come back out of a shared browser's history. Anybody else's
-    browser keeps a page for itself, for there is a token in it, and asks each time whether it is still the same."""
+    """Of a signed-in person nothing, nor of a page with a secret in its address: it must not come back out of a
+    shared browser's history. Anybody else's browser keeps a page for itself, for there is a token in it, and asks each
+    time whether it is still the same."""
     if "Cache-Control" in response.headers:
         return response
-    if "_user_id" in session:
+    if "_user_id" in session or "token" in (request.view_args or ()):
         response.headers["Cache-Control"] = "no-store"
         return response
     response.headers["Cache-Control"] = "private, no-cache"

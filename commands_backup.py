@@ -75,7 +75,9 @@ def _restore(boot):
 
 
 def _try_out(boot, where):
-    with tempfile.TemporaryDirectory(prefix="doorstep-drill-") as scratch:
+    # Where there is room for backups: /tmp may be in memory.
+    settings.backup_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".drill-", dir=settings.backup_dir) as scratch:
         folder = Path(scratch)
         path, shelf = recovery.find(where, folder)
         erased = recovery.erasures(shelf)

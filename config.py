@@ -5,6 +5,7 @@ import os
 import secrets
 import zoneinfo
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,6 +98,7 @@ class Settings:
     grievance_contact: str
     texts_version: str
     erase_after_days: int
+    session_days: int
     metrics_allow: tuple[IPv4Network | IPv6Network, ...]
     quarantine: bool = False
     keep_days: KeepDays = field(default_factory=KeepDays)
@@ -116,6 +118,11 @@ class Settings:
         """The gateways that take money for this site."""
         keys = {"stripe": self.stripe_secret_key, "razorpay": self.razorpay_key_id}
         return tuple(name for name, key in keys.items() if key)
+
+    @property
+    def session_lifetime(self) -> timedelta:
+        """How long after it a log-in ends by itself."""
+        return timedelta(days=self.session_days)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -206,6 +213,7 @@ def load(environ=None) -> Settings:
         grievance_contact=env.get("GRIEVANCE_CONTACT", "").strip(),
         texts_version=environment.version(env),
         erase_after_days=environment.integer(env, "ERASE_AFTER_DAYS", 7, 0, 30),
+        session_days=environment.integer(env, "SESSION_DAYS", 30, 1, 366),
         keep_days=environment.keep_days(env),
         metrics_allow=environment.networks(env, "METRICS_ALLOW", environment.LOOPBACK),
     )

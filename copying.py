@@ -216,14 +216,14 @@ def _count_on(connection, table):
             text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": _quoted(table), "column": column.name}
         ).scalar()
         if counter:
-            last = f"SELECT max({column.name}) FROM {_quoted(table)}"  # noqa: S608 (names of ours)
+            last = f"SELECT max({column.name}) FROM {_quoted(table)}"  # noqa: S608 (names of ours)  # nosec B608
             connection.execute(
                 text(f"SELECT setval(:counter, coalesce(({last}), 1), ({last}) IS NOT NULL)"), {"counter": counter}
             )
 
 
 def _counted(name):
-    return f'SELECT count(*) FROM "{name}"'  # noqa: S608 (a name of ours)
+    return f'SELECT count(*) FROM "{name}"'  # noqa: S608 (a name of ours)  # nosec B608
 
 
 def _quoted(table):

@@ -12,6 +12,9 @@ worker_class = "gthread"
 # Each open page has a thread, which sleeps; and how many pages are made at once, the site sees to itself.
 threads = int(os.environ.get("LIVE_STREAMS") or 1000) + 32
 worker_connections = threads + 1000
+# A proxy keeps connections for a minute, and must be the first to close them: a form that it sends on one that
+# is closed just then is lost.
+keepalive = 65
 # Each connection is an open file, and systems allow a process a thousand unless it asks for more.
 _allowed, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 _wanted = worker_connections + 500

@@ -183,7 +183,8 @@ class Watch:
         self._sockets.register(client, selectors.EVENT_READ, stream)
 
     def remove(self, client: socket) -> None:
-        with suppress(KeyError):
+        # When its end was noticed first, it is not known any more, and perhaps closed.
+        with suppress(KeyError, ValueError):
             self._sockets.unregister(client)
 
     def _work(self):

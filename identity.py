@@ -5,14 +5,16 @@ checks passwords, hashes, and writes what it changed.
 import base64
 import hashlib
 import json
+import time
 from datetime import timedelta
 
-from flask import g
+from flask import g, session
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_security import MailUtil, PasswordUtil, Totp, hash_password, verify_password
 from flask_security.datastore import SQLAlchemyDatastore, UserDatastore
 from flask_security.mail_util import EmailValidateException
+from flask_security.utils import set_request_attr
 from sqlalchemy import Text, cast, inspect, update
 
 from config import Settings
@@ -122,6 +124,22 @@ def security_config(settings: Settings) -> dict:
     }
     config.update({f"MSG_{name}": message for name, message in MESSAGES.items()})
     return {f"SECURITY_{name}": value for name, value in config.items()}
+
+
+def of_session(name: str) -> User | None:
+    """Who logged in, by what the cookie of a session or of "remember me" carries.
+
+    However often a session is used or copied, it ends a while after its log-in.
+    """
+    uniquifier, _dot, began = name.rpartition(".")
+    if not began.isdecimal() or time.time() - int(began) >= settings.session_lifetime.total_seconds():
+        return None
+    person = users.of_session(uniquifier)
+    if person is None or not person.active:
+        return None
+    set_request_attr("fs_authn_via", "session")
+    set_request_attr("fs_paa", session.get("fs_paa", 0))
+    return person
 
 
 class People(SQLAlchemyDatastore, UserDatastore):

@@ -1,6 +1,7 @@
 """Tables, relationships, enums, constraints and one-line predicates. The rules are in domain/."""
 
 import enum
+import time
 from datetime import UTC, date, datetime
 
 from flask_security import UserMixin
@@ -244,9 +245,7 @@ class CityName(db.Model):
 
     __tablename__ = "city_names"
     # In the order of code points, so that the index finds the beginning of a name.
-    key: Mapped[str] = mapped_column(
-        String(160, collation="C").with_variant(String(160), "sqlite"), primary_key=True
-    )
+    key: Mapped[str] = mapped_column(String(160, collation="C").with_variant(String(160), "sqlite"), primary_key=True)
     city_id: Mapped[int] = mapped_column(
         ForeignKey("cities.id", ondelete="CASCADE"), primary_key=True, index=True
     )
@@ -350,6 +349,10 @@ class User(db.Model, UserMixin):
         """Flask-Security asks for a list of objects with a name; a person has one role."""
         return [self.role]
 
+    def name_of_session(self) -> str:
+        """What the cookies of a log-in carry: who it is, and when it was, by the clock that signs them."""
+        return f"{self.fs_uniquifier}.{int(time.time())}"
+
     def has_role(self, role) -> bool:
         return self.role == getattr(role, "value", role)
 
@@ -441,9 +444,7 @@ class Professional(db.Model):
 
     user: Mapped[User] = relationship(back_populates="professional")
     base: Mapped[PinCode] = relationship()
-    offerings: Mapped[list["Offering"]] = relationship(
-        back_populates="professional", cascade="all, delete-orphan"
-    )
+    offerings: Mapped[list["Offering"]] = relationship(back_populates="professional", cascade="all, delete-orphan")
     hours: Mapped[list["WorkingHours"]] = relationship(
         back_populates="professional",
         cascade="all, delete-orphan",
@@ -493,9 +494,7 @@ class Offering(db.Model):
         ),
         Index("ix_offerings_best", "service_id", "listed", "rank", "professional_id"),
     )
-    professional_id: Mapped[int] = mapped_column(
-        ForeignKey("professionals.id", ondelete="CASCADE"), primary_key=True
-    )
+    professional_id: Mapped[int] = mapped_column(ForeignKey("professionals.id", ondelete="CASCADE"), primary_key=True)
     service_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
     own_price: Mapped[int | None] = mapped_column(BigInteger)
     listed: Mapped[bool] = mapped_column(Boolean, default=False)

@@ -293,7 +293,8 @@ class DocumentCounter(db.Model):
 
 class Document(db.Model):
     """What was issued about a booking, as it was then: `content` is all that it says. Nobody can change it
-    or take it away, which the database itself sees to. `amount` is below zero on a credit note."""
+    or take it away, which the database itself sees to, but for the names of people and where the work was: those
+    may be emptied. `amount` is below zero on a credit note."""
 
     __tablename__ = "documents"
     __table_args__ = (

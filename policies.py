@@ -56,5 +56,6 @@ class KeepDays:
     searches: int = 760
     questions: int = 180
     exports: int = 7
-    # Eight years, as books are kept.
+    # Eight years, as books are kept. In India an invoice of April is to be kept for seven years and nine months.
+    invoices: int = 2920
     tombstones: int = 2920

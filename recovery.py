@@ -121,6 +121,8 @@ def prove_free(force: bool) -> None:
         raise Refused("There is a site in this database. Make an empty one and name it in DATABASE_URL.")
     if people and not force:
         raise Refused("There is a site here already. --force puts the backup in its place.")
+    if db.engine.dialect.name == "sqlite":
+        _prove_alone()
 
 
 def take_its_place(site: Site) -> Path | None:
@@ -135,8 +137,8 @@ def take_its_place(site: Site) -> Path | None:
         # All of it is in one file then.
         connection.execute("PRAGMA journal_mode=DELETE")
     path, worth_keeping = Path(db.engine.url.database), _is_worth_keeping()
-    db.session.remove()
-    db.engine.dispose()
+    # All that was proved took a while, in which the site may have been started.
+    _prove_alone()
     before = path.with_name(f"{path.name}.before-{clock.now():%Y%m%d-%H%M%S}")
     # The log comes first: the new database must never be beside the log of the old one.
     for suffix in ("-wal", "-shm", ""):
@@ -149,6 +151,20 @@ def take_its_place(site: Site) -> Path | None:
     site.database.rename(path)
     _settle(path.parent)
     return before if before.exists() else None
+
+
+def _prove_alone():
+    """Raises Refused while another process has the database open, whether it runs the timetable or not: only who is
+    alone with a database can fold its log into it."""
+    db.session.remove()
+    db.engine.dispose()
+    try:
+        with closing(sqlite3.connect(db.engine.url.database, timeout=1)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.DatabaseError as fault:
+        # One that nobody can read is no site.
+        if fault.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise Refused("Another process has the database open: the site is running. Stop it first.") from fault
 
 
 def _is_worth_keeping():

@@ -13,12 +13,15 @@ from typing import BinaryIO
 import fsspec
 
 _NAME = re.compile(r"[0-9a-f]{32}")
-# A bucket that is away is not waited for: a transaction may be.
+# A bucket that is away is not waited for.
 _S3 = {
     "config_kwargs": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}},
     # Other processes write there too.
     "use_listings_cache": False,
 }
+
+# A transaction waits meanwhile, and on SQLite whoever else writes, which they do for ten seconds.
+SECONDS_TO_PUT = 7
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +82,9 @@ class BucketStorage:
         self._files, self._root = reach(url)
 
     def put(self, name: str, content: bytes) -> None:
-        self._files.pipe_file(self._path(name), content)
+        """Raises TimeoutError after some seconds; what arrives later all the same is deleted as a stray one night."""
+        patience = {"timeout": SECONDS_TO_PUT} if self._files.async_impl else {}
+        self._files.pipe_file(self._path(name), content, **patience)
 
     def open(self, name: str) -> BinaryIO:
         return self._files.open(self._path(name), "rb")

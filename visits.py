@@ -37,6 +37,8 @@ def note(response: Response) -> Response:
             except SQLAlchemyError:
                 logger.info("a visit was not noted: the database is busy")
 
+        # A file that is handed to the server as it is would never say that it has been sent.
+        response.direct_passthrough = False
         response.call_on_close(write)
     return response
 

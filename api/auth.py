@@ -65,6 +65,9 @@ class LogIn(schemas.Strict):
 def register(sent):
     """Open an account.
 
+    Whoever opens it agrees to the terms (`/terms`) and the privacy notice (`/privacy`) as they are now: show both
+    beforehand. That they did is written down, with the version and the network the call came from.
+
     An address that has an account already gets the same answer, and its owner a letter: nobody
     learns here who has an account.
     """

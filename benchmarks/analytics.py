@@ -92,7 +92,7 @@ def admin_of(app):
     admin = db.session.scalars(select(User).where(User.role == Role.ADMIN)).first()
     client = app.test_client()
     with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = admin.fs_uniquifier, True
+        session["_user_id"], session["_fresh"] = admin.name_of_session(), True
     return client
 
 

@@ -29,7 +29,7 @@ PORT = 48_614
 PATHS = {"site": "/api/services", "bare": "/bare/api/services"}
 WAYS = ("identity", "gzip")
 FULL = {"rounds": 15, "seconds": 2.0}
-QUICK = {"rounds": 3, "seconds": 0.5}
+QUICK = {"rounds": 3, "seconds": 0.3}
 MOST = 1.5
 
 

@@ -1,7 +1,8 @@
-"""Who asks for pages and who listens in benchmarks/live.py: processes of their own, which need little of a core.
+"""Who asks for pages and who listens in the benchmarks: processes of their own, which need little of a core.
 
-    python -m benchmarks.crowd ask PORT SECONDS PATH ...    prints the milliseconds that each page took
-    python -m benchmarks.crowd listen PORT STREAMS          tells something for each line of its input
+    python -m benchmarks.crowd ask PORT SECONDS PATH ...             prints the milliseconds that each page took
+    python -m benchmarks.crowd hammer PORT SECONDS CLIENTS PATH ...  prints how many answers each client got
+    python -m benchmarks.crowd listen PORT STREAMS                   tells something for each line of its input
 """
 
 import json
@@ -11,8 +12,8 @@ import socket
 import statistics
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from threading import Thread
 
 CLIENTS = 4
 PATIENCE_SECONDS = 60
@@ -21,25 +22,39 @@ PATIENCE_SECONDS = 60
 def main(verb, port, number, *paths):
     if verb == "listen":
         return listen(int(port), int(number))
-    taken, end = [], time.perf_counter() + float(number)
-    threads = [Thread(target=ask, args=(int(port), paths[n % len(paths)], end, taken)) for n in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    print(json.dumps(taken))
+    if verb == "hammer":
+        # Each asks for all of the pages in turn, beginning with another one.
+        clients, *paths = paths
+        told = [len(taken) for taken in asked(port, number, [rotated(paths, n) for n in range(int(clients))])]
+    else:
+        one_page_each = [rotated(paths, n)[:1] for n in range(CLIENTS)]
+        told = [milliseconds for taken in asked(port, number, one_page_each) for milliseconds in taken]
+    print(json.dumps(told))
     return 0
 
 
-def ask(port, path, end, taken):
-    """Ask for a page, again and again on one connection."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+def rotated(paths, number):
+    number %= len(paths)
+    return paths[number:] + paths[:number]
+
+
+def asked(port, seconds, clients):
+    """The milliseconds of each answer that each client got, who has its pages."""
+    end = time.perf_counter() + float(seconds)
+    with ThreadPoolExecutor(len(clients)) as threads:
+        return list(threads.map(lambda paths: ask(int(port), paths, end), clients))
+
+
+def ask(port, paths, end):
+    """Ask for the pages in turn, again and again on one connection."""
+    connection, taken = HTTPConnection("127.0.0.1", port, timeout=30), []
     while (began := time.perf_counter()) < end:
-        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        connection.request("GET", paths[len(taken) % len(paths)], headers={"Accept-Encoding": "gzip"})
         answer = connection.getresponse()
         if answer.status != 200 or len(answer.read()) < 1_000:
             raise RuntimeError(f"status {answer.status}")
         taken.append((time.perf_counter() - began) * 1000)
+    return taken
 
 
 def listen(port, streams):

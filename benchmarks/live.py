@@ -25,14 +25,13 @@ import config
 import hub
 from app import create_app
 from benchmarks.market import SERVICE, market, settings_for
-from benchmarks.serving import served
+from benchmarks.serving import CROWD, served
 from domain import news
 from extensions import db
 
 PORTS = {"streams": 48_615, "none": 48_616}
 PINS = ("560001", "560034", "560038")
 PAGES = [f"/search?service={SERVICE}&near={pin}&radius=10" for pin in PINS]
-CROWD = (sys.executable, "-m", "benchmarks.crowd")
 FULL = {"streams": 1_000, "rounds": 15, "seconds": 2.0, "events": 15}
 QUICK = {"streams": 200, "rounds": 3, "seconds": 0.5, "events": 3}
 WANTED = {

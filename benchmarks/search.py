@@ -16,9 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from http.client import HTTPConnection
 from pathlib import Path
-from threading import Thread
 
 from flask import render_template, request, template_rendered
 from sqlalchemy import event, func, select
@@ -26,7 +24,7 @@ from sqlalchemy import event, func, select
 import config
 from app import create_app
 from benchmarks.market import SERVICE, market, settings_for
-from benchmarks.serving import served
+from benchmarks.serving import CROWD, served
 from domain import paging
 from extensions import db
 from models import Offering, Professional, Service
@@ -39,7 +37,7 @@ FOLLOWING = f"service={SERVICE}"
 # The SQL is timed around so many PIN codes, so many times each.
 BUSIEST, SQL_ROUNDS = 60, 15
 FULL = {"big": (100_000, 1_000_000), "small": (1_000, 10_000), "page": 1_000, "rounds": 11, "seconds": 1.5}
-QUICK = {"big": (20_000, 50_000), "small": (1_000, 2_500), "page": 100, "rounds": 3, "seconds": 0.5}
+QUICK = {"big": (5_000, 12_500), "small": (1_000, 2_500), "page": 50, "rounds": 3, "seconds": 0.3}
 # What is wanted of each figure, and whether it is the least or the most.
 WANTED = {
     "throughput beside constants, 1 client": (0.5, "least"),
@@ -53,10 +51,7 @@ WANTED = {
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--quick", action="store_true", help="a smaller market and fewer rounds, for CI")
-    arguments.add_argument("--load", nargs=3, metavar=("PORT", "CLIENTS", "SECONDS"), help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    if given.load:
-        return load(*given.load)
     size = QUICK if given.quick else FULL
     big = market(*size["big"], whole_country=True)
     small = market(*size["small"], whole_country=False)
@@ -118,36 +113,8 @@ def growth(size):
 
 def hammer(port, clients, seconds, paths):
     """How many answers each client got, from a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.search", "--load", str(port), str(clients), str(seconds)]
-    done = subprocess.run(command, input=json.dumps(paths), capture_output=True, text=True, check=True, cwd=config.ROOT)
-    return json.loads(done.stdout)
-
-
-def load(port, clients, seconds):
-    """The load generator: each client asks on one connection, as fast as it is answered."""
-    paths, counts = json.load(sys.stdin), []
-    end = time.perf_counter() + float(seconds)
-    threads = [
-        Thread(target=ask, args=(int(port), paths[n % len(paths) :] + paths, end, counts)) for n in range(int(clients))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    print(json.dumps(counts))
-    return 0
-
-
-def ask(port, paths, end, counts):
-    connection, answered = HTTPConnection("127.0.0.1", port, timeout=30), 0
-    while time.perf_counter() < end:
-        connection.request("GET", paths[answered % len(paths)], headers={"Accept-Encoding": "gzip"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200 or len(body) < 1_000:
-            raise RuntimeError(f"status {answer.status}, {len(body)} bytes")
-        answered += 1
-    counts.append(answered)
+    command = [*CROWD, "hammer", str(port), str(seconds), str(clients), *paths]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=config.ROOT).stdout)
 
 
 def site():

@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload
 from domain import clock
 from domain.errors import NotAuthenticated
 from domain.job_runs import Step
-from extensions import db
+from extensions import db, settings
 from models import User
 from models_integrations import ApiSession
 
@@ -23,6 +23,8 @@ _CALLER = (
     .where(
         ApiSession.id == bindparam("session_id"),
         ApiSession.expires_at > bindparam("now"),
+        # However often its tokens are renewed.
+        ApiSession.created_at > bindparam("oldest"),
         ApiSession.session == User.fs_uniquifier,
         User.id == bindparam("user_id"),
         User.active.is_(True),
@@ -33,7 +35,9 @@ _CALLER = (
 
 def caller(session_id: int, user_id: int) -> User | None:
     """Whose tokens these are; None when the log-in has ended, by whatever means."""
-    return db.session.scalar(_CALLER, {"session_id": session_id, "user_id": user_id, "now": clock.now()})
+    now = clock.now()
+    asked = {"session_id": session_id, "user_id": user_id, "now": now, "oldest": now - settings.session_lifetime}
+    return db.session.scalar(_CALLER, asked)
 
 
 def begin(user: User, refresh_jti: str) -> ApiSession:

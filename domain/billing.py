@@ -5,6 +5,9 @@ brings the ledger from what it says of the booking to what the bill says now, so
 order and twice. Payments, refunds and payouts are entries of their own.
 """
 
+from collections import defaultdict
+from typing import NamedTuple
+
 from sqlalchemy import and_, exists, func, or_, select
 
 from domain import commissions, documents, ledger
@@ -14,12 +17,32 @@ from models_lifecycle import Refund
 from models_money import LedgerEntry, Payment, PaymentStatus
 
 BILL = "bill"
+PAYING = ("payment", "refund")
 # Until then nobody owes anything; what was paid before stands to the customer's credit.
 DUE = frozenset({Status.COMPLETED, Status.CLOSED, Status.DISPUTED, Status.CANCELLED, Status.NO_SHOW})
+# So many bookings are compared with the ledger at once.
+AT_ONCE = 1000
 
 
-def shares(booking: Booking) -> dict[str, int]:
-    """Whose the bill of a booking is, by account; together with the customer's debt it is nothing.
+class Billed(NamedTuple):
+    """As much of a booking as its bill is made of: of all that there ever were, they are read much quicker so."""
+
+    id: int
+    customer_id: int
+    professional_id: int | None
+    status: Status
+    subtotal: int
+    total: int
+    paid: int
+    refunded: int
+    commission: int
+    reference = Booking.reference
+    earned = Booking.earned
+
+
+def shares(booking: Booking | Billed, sums: dict[LineKind, tuple[int, int]]) -> dict[str, int]:
+    """Whose the bill of a booking is, by account; together with the customer's debt it is nothing. `sums` is what
+    its lines of each kind come to, and the tax in them.
 
     The professional has the work less the site's commission, and a late fee whole: it is their time that
     was lost. A refund takes from the work first, then from the site's fee and at last from the tax, so
@@ -28,7 +51,6 @@ def shares(booking: Booking) -> dict[str, int]:
     """
     if booking.status not in DUE:
         return {}
-    sums = _sums(booking)
     tax = sum(tax for _amount, tax in sums.values())
     if LineKind.REVERSAL in sums:
         theirs = max(sums.get(LineKind.LATE_FEE, (0, 0))[0] - booking.refunded, 0)
@@ -43,7 +65,8 @@ def shares(booking: Booking) -> dict[str, int]:
 def settle(booking: Booking) -> None:
     """Bring the ledger, and what is issued to the customer, to what the bill of a booking says now."""
     db.session.flush()
-    has, due = ledger.of_booking(booking.id, [BILL]), shares(booking)
+    sums = _sums(booking.id, booking.id)[booking.id]
+    has, due = ledger.of_booking(booking.id, [BILL]), shares(booking, sums)
     count = db.session.scalar(
         select(func.count()).where(LedgerEntry.booking_id == booking.id, LedgerEntry.kind == BILL)
     )
@@ -101,25 +124,36 @@ def adopt(limit: int = 500) -> int:
 
 def faults() -> list[str]:
     """Bookings of which the ledger says something else than their bill and their payments: a sentence each."""
-    found = []
-    concerned = select(Booking).where(or_(Booking.status.in_(DUE), Booking.payments.any()))
-    for booking in db.session.scalars(concerned.execution_options(yield_per=1000)):
-        has, due = ledger.of_booking(booking.id, [BILL]), shares(booking)
+    concerned = or_(Booking.status.in_(DUE), Booking.paid > 0, Booking.payments.any())
+    found = select(*(getattr(Booking, name) for name in Billed._fields)).where(concerned).order_by(Booking.id)
+    parts = db.session.execute(found.execution_options(yield_per=AT_ONCE)).partitions()
+    return [fault for rows in parts for fault in _faults_of([*map(Billed._make, rows)])]
+
+
+def _faults_of(bookings):
+    """The same of bookings in the order of their numbers, in few queries."""
+    first, last = bookings[0].id, bookings[-1].id
+    bills, sums = ledger.of_bookings(first, last, [BILL]), _sums(first, last)
+    payments, issued = ledger.of_bookings(first, last, PAYING), documents.billed(first, last)
+    for booking in bookings:
+        customer = ledger.customer(booking.customer_id)
+        has, due = bills[booking.id], shares(booking, sums[booking.id])
         if {account: amount for account, amount in has.items() if amount} != {a: n for a, n in due.items() if n}:
-            found.append(f"The ledger has {has} for {booking.reference}, and its bill says {due}.")
-        billed = has.get(ledger.customer(booking.customer_id), 0)
-        if (issued := documents.billed(booking.id)) != billed:
-            found.append(f"The invoices of {booking.reference} come to {issued}, and the ledger says {billed}.")
-        moved = ledger.of_booking(booking.id, ["payment", "refund"]).get(ledger.customer(booking.customer_id), 0)
-        if -moved != booking.paid:
-            found.append(f"{booking.reference} is paid with {booking.paid}, and the ledger says {-moved}.")
-    return found
+            yield f"The ledger has {has} for {booking.reference}, and its bill says {due}."
+        if (slips := issued.get(booking.id, 0)) != (billed := has.get(customer, 0)):
+            yield f"The invoices of {booking.reference} come to {slips}, and the ledger says {billed}."
+        if booking.paid != (moved := -payments[booking.id].get(customer, 0)):
+            yield f"{booking.reference} is paid with {booking.paid}, and the ledger says {moved}."
 
 
-def _sums(booking):
+def _sums(first, last):
+    """What the lines of each kind come to, and the tax in them: by booking, of those with a number in a range."""
     rows = db.session.execute(
-        select(BookingLine.kind, func.sum(BookingLine.amount), func.sum(BookingLine.tax))
-        .where(BookingLine.booking_id == booking.id)
-        .group_by(BookingLine.kind)
+        select(BookingLine.booking_id, BookingLine.kind, func.sum(BookingLine.amount), func.sum(BookingLine.tax))
+        .where(BookingLine.booking_id.between(first, last))
+        .group_by(BookingLine.booking_id, BookingLine.kind)
     )
-    return {kind: (int(amount), int(tax)) for kind, amount, tax in rows}
+    found = defaultdict(dict)
+    for booking_id, kind, amount, tax in rows:
+        found[booking_id][kind] = int(amount), int(tax)
+    return found

@@ -1,17 +1,20 @@
 """What is issued about a booking: invoices, credit notes and receipts, numbered without gaps in a financial year.
 
 A document says what was true when it was issued, whatever is renamed, repriced or anonymised later: the law wants
-invoices kept as they were. Its number is taken in the transaction of the event that it is about, and on PostgreSQL
-the row of the counter makes the next one wait until that is over, so a number is neither lost nor given twice.
+invoices kept as they were. When it lets go, those who were erased leave them too.
+
+Its number is taken in the transaction of the event that it is about, and on PostgreSQL the row of the counter makes
+the next one wait until that is over, so a number is neither lost nor given twice.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, false, func, select, text, true, update
+from sqlalchemy import Select, and_, exists, false, func, or_, select, text, true, update
 
 from domain import clock, ledger
 from domain.errors import NotFound
+from domain.job_runs import Step
 from domain.paging import Page, keyset
 from extensions import db, settings
 from models import Booking, BookingLine, LineKind, Role, User
@@ -20,6 +23,8 @@ from models_money import Document, DocumentCounter, DocumentKind, Payment, Payme
 # The invoice's own has none; with the law of India in mind a number is of 16 letters at most.
 PREFIXES = {DocumentKind.INVOICE: "", DocumentKind.CREDIT_NOTE: "C-", DocumentKind.RECEIPT: "R-"}
 OF_BILLS = (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE)
+PEOPLE = ((Document.customer_id, "customer"), (Document.professional_id, "professional"))
+BATCH = 500
 
 _ADD_COUNTER = text("INSERT INTO document_counters (kind, year, last) VALUES (:kind, :year, 0) ON CONFLICT DO NOTHING")
 
@@ -154,15 +159,47 @@ def page(user: User, after: str | None = None) -> Page:
     return keyset(visible_to(user), [(Document.id, "desc")], after)
 
 
-def billed(booking_id: int) -> int:
-    """What the invoices of a booking less its credit notes come to, in minor units."""
-    return int(db.session.scalar(_of(booking_id).with_only_columns(func.coalesce(func.sum(Document.amount), 0))))
+def billed(first: int, last: int) -> dict[int, int]:
+    """What the invoices of a booking less its credit notes come to, in minor units: by booking, for all that have
+    any and a number from the first to the last."""
+    rows = db.session.execute(
+        select(Document.booking_id, func.sum(Document.amount))
+        .where(Document.booking_id.between(first, last), Document.kind.in_(OF_BILLS))
+        .group_by(Document.booking_id)
+    )
+    return {booking_id: int(amount) for booking_id, amount in rows}
 
 
 def is_void(document: Document) -> bool:
     """Whether a receipt is of a payment that, as an admin decided, never was made."""
     paid = select(Payment.status).where(Payment.id == document.content.get("payment"))
     return db.session.scalar(paid) is PaymentStatus.REFUSED
+
+
+# -- Letting go -------------------------------------------------------------------------------
+
+
+def forget_names(period: str, cursor: int) -> Step:
+    """Take out of what was issued long ago the name and address of who is erased; the numbers stay."""
+    old = Document.issued_at < clock.now() - timedelta(days=settings.keep_days.invoices)
+    found = (
+        select(Document, *(_is_named(person, key) for person, key in PEOPLE))
+        .where(Document.id > cursor, old, or_(*(_is_named(person, key) for person, key in PEOPLE)))
+        .order_by(Document.id)
+        .limit(BATCH)
+    )
+    rows = db.session.execute(found).all()
+    for document, customer, professional in rows:
+        gone = [*(("customer", "address") if customer else ()), *(("professional",) if professional else ())]
+        document.content = document.content | dict.fromkeys(gone, "")
+    db.session.flush()
+    return Step(len(rows), rows[-1][0].id if len(rows) == BATCH else None)
+
+
+def _is_named(person, key):
+    """Whether a document says the name of a person who is erased."""
+    erased = exists().where(User.id == person, User.anonymised_at.is_not(None))
+    return and_(Document.content[key].as_string() != "", erased)
 
 
 def _of(booking_id):

@@ -7,6 +7,7 @@ their way. A debit is above zero: a customer with a balance above zero owes, a p
 it is owed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -73,13 +74,21 @@ def balances(accounts: Iterable[str]) -> dict[str, int]:
 
 def of_booking(booking_id: int, kinds: Iterable[str]) -> dict[str, int]:
     """What the entries of these kinds did to each account for a booking."""
+    return of_bookings(booking_id, booking_id, kinds)[booking_id]
+
+
+def of_bookings(first: int, last: int, kinds: Iterable[str]) -> dict[int, dict[str, int]]:
+    """The same by booking, for all with a number from the first to the last."""
     rows = db.session.execute(
-        select(LedgerLine.account, _SUM)
-        .join(LedgerEntry)
-        .where(LedgerEntry.booking_id == booking_id, LedgerEntry.kind.in_(list(kinds)))
-        .group_by(LedgerLine.account)
+        select(LedgerEntry.booking_id, LedgerLine.account, _SUM)
+        .join(LedgerLine.entry)
+        .where(LedgerEntry.booking_id.between(first, last), LedgerEntry.kind.in_(list(kinds)))
+        .group_by(LedgerEntry.booking_id, LedgerLine.account)
     )
-    return {account: int(amount) for account, amount in rows}
+    found = defaultdict(dict)
+    for booking_id, account, amount in rows:
+        found[booking_id][account] = int(amount)
+    return found
 
 
 class Standing(NamedTuple):

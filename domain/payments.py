@@ -4,11 +4,10 @@ Only what is verified counts as paid. What comes beyond what is due is taken all
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain import audit, billing, clock, ledger, refunds
@@ -16,6 +15,7 @@ from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed, NotF
 from domain.transitions import add_event, tell
 from extensions import db, settings
 from models import Booking, PaymentMethod, Role, Status, User
+from models_lifecycle import Refund
 from models_money import Payment, PaymentStatus
 
 GATEWAYS = (PaymentMethod.STRIPE, PaymentMethod.RAZORPAY)
@@ -296,12 +296,19 @@ def of(booking: Booking, payment_id: int) -> Payment:
     return found
 
 
-def faults() -> Iterator[str]:
+def faults() -> list[str]:
     """Payments and refunds that cannot be: a sentence each."""
-    for payment in db.session.scalars(select(Payment).where(Payment.refunds.any())):
-        back = sum(one.amount for one in payment.refunds)
-        if payment.status is not PaymentStatus.VERIFIED or back > payment.amount:
-            yield f"Payment {payment.id} of {payment.amount} is {payment.status}, and {back} of it went back."
+    back = func.sum(Refund.amount)
+    wrong = (
+        select(Payment.id, Payment.amount, Payment.status, back)
+        .join(Refund, Refund.payment_id == Payment.id)
+        .group_by(Payment.id)
+        .having(or_(Payment.status != PaymentStatus.VERIFIED, back > Payment.amount))
+    )
+    return [
+        f"Payment {payment_id} of {amount} is {status}, and {gone} of it went back."
+        for payment_id, amount, status, gone in db.session.execute(wrong.order_by(Payment.id))
+    ]
 
 
 # -- Small print ------------------------------------------------------------------------------

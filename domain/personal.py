@@ -233,6 +233,7 @@ LEFT_OUT_WHOLE = {
     "demand": COUNTED,
     "demand_series": COUNTED,
     "document_counters": INNER,
+    "editions": INNER,
     "forecasts": COUNTED,
     "gateway_events": INNER,
     "guide_words": COPY,

@@ -16,6 +16,7 @@ from domain import (
     api_sessions,
     clock,
     deliveries,
+    documents,
     exports,
     files,
     open_questions,
@@ -172,6 +173,13 @@ RULES = (
         until=_l("a day"),
     ),
     Rule(
+        "invoices",
+        _l("Name and address of somebody who was erased, on their invoices, credit notes and receipts"),
+        _l("The tax law wants these as they were issued. Then the names are taken out and the numbers stay."),
+        documents.forget_names,
+        lambda: settings.keep_days.invoices,
+    ),
+    Rule(
         "tombstones",
         _l("The empty account of somebody who was erased, once nothing leads to it"),
         _l("As proof of what was agreed and that it was erased."),
@@ -187,7 +195,7 @@ STAYS = (
     ),
     (
         _l("Invoices, credit notes and receipts"),
-        _l("as they were issued, with name and address: the tax law wants them, and nobody can change one"),
+        _l("as they were issued: nobody can change one. Names leave them as the table says"),
     ),
     (_l("Reviews"), _l("with their stars and words, but without the name of who is erased")),
     (_l("What admins did"), _l("nobody can change or delete a line of the audit trail")),

@@ -30,6 +30,7 @@ SHOWN = {
     "document_counters": "kind year last",
     "documents": "id kind year serial number booking_id customer_id professional_id amount content issued_at",
     "extras": "id booking_id label price quantity status proposed_at answered_at",
+    "editions": "name mark",
     "exports": "id admin_id kind filters excel status holder total done size error created_at started_at finished_at"
     " expires_at",
     "favourites": "customer_id professional_id created_at",

@@ -12,6 +12,7 @@ import time_machine
 import app as application
 import config
 from extensions import cache, db, limiter
+from models import User
 from tests import client as browser
 from tests import databases, factories
 
@@ -154,7 +155,7 @@ def as_(app):
     def logged_in(user):
         client = app.test_client()
         with client.session_transaction() as session:
-            session["_user_id"] = user.fs_uniquifier
+            session["_user_id"] = User.name_of_session(user)
             session["_fresh"] = True
             session["fs_paa"] = datetime.now(UTC).timestamp()
         return client

@@ -111,20 +111,22 @@ class Look:
         self.now = clock.now()
         self.bookings = {row.id: row for row in _rows(Booking)}
         self.events = _rows(BookingEvent)
-        self.offers = {(row.booking_id, row.professional_id): row.status for row in _rows(BookingOffer)}
-        self.proposals = _rows(Proposal)
+        self.offers, self.proposals = _rows(BookingOffer), _rows(Proposal)
         self.claims = _rows(SlotClaim)
         self.waits = _rows(Wait)
         self.notifications = _rows(Notification)
         self.apart = {(row.customer_id, row.professional_id) for row in _rows(BlockedPair)}
+        self._offered, self._open_proposals = defaultdict(set), defaultdict(list)
+        for offer in self.offers:
+            if offer.status is OfferStatus.OPEN:
+                self._offered[offer.booking_id].add(offer.professional_id)
+        for proposal in self.proposals:
+            if proposal.status is ProposalStatus.OPEN:
+                self._open_proposals[proposal.booking_id].append(proposal)
 
     def offered(self, booking_id: int) -> set[int]:
         """To whom a booking is on offer."""
-        return {
-            person
-            for (one_id, person), status in self.offers.items()
-            if one_id == booking_id and status is OfferStatus.OPEN
-        }
+        return self._offered.get(booking_id, set())
 
     def asked(self, booking_id: int) -> set[int]:
         """Who has a booking, or can take it."""
@@ -132,9 +134,7 @@ class Look:
         return {holder} if holder else self.offered(booking_id)
 
     def open_proposals(self, booking_id: int) -> list:
-        return [
-            one for one in self.proposals if one.booking_id == booking_id and one.status is ProposalStatus.OPEN
-        ]
+        return self._open_proposals.get(booking_id, [])
 
 
 def faults(before: Look, after: Look) -> list[str]:
@@ -282,10 +282,11 @@ def _of_stories(look, roles):
         if state.get(event.booking_id) != event.from_status:
             yield f"booking {event.booking_id}: {step} after {state.get(event.booking_id)}"
         state[event.booking_id] = event.to_status
+    agreements = Counter(event.booking_id for event in look.events if event.verb == "agree")
     for one in look.bookings.values():
         if state.get(one.id) != one.status:
             yield f"booking {one.id} is {one.status}, and its story ends with {state.get(one.id)}"
-        agreed = sum(event.booking_id == one.id and event.verb == "agree" for event in look.events)
+        agreed = agreements[one.id]
         if not one.moves == agreed <= settings.policy.agreed_moves:
             yield f"booking {one.id} was moved {one.moves} times, and {agreed} times by agreement"
 

@@ -274,7 +274,7 @@ def test_a_migration_is_named_by_its_day(path):
 
 
 def test_nothing_but_migrations_makes_tables():
-    for path in [*our_modules(), *(ROOT / "benchmarks").glob("*.py")]:
+    for path in [*our_modules(), *(ROOT / "benchmarks").rglob("*.py")]:
         assert "create_all" not in path.read_text(), path.name
 
 

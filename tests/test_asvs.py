@@ -1,4 +1,5 @@
-"""What OWASP's ASVS 5.0.0 asks for at levels 1 and 2 of pages (V3), authentication (V6) and sessions (V7).
+"""What OWASP's ASVS 5.0.0 asks for at levels 1 and 2 of pages (V3), authentication (V6), sessions (V7),
+communication (V12) and data (V14).
 
 A test bears the number of its item. What is met elsewhere, or not at all, is in docs/security.md; a test
 at the end sees to it that no item is in neither.
@@ -358,6 +359,67 @@ def test_v7_3_1_a_session_that_rests_for_30_days_is_over(client, customer, froze
     assert not is_logged_in(thief)
 
 
+def test_v7_3_2_a_session_in_use_ends_by_itself_too(client, customer, frozen):
+    log_in(client, customer)
+    for _ in range(3):
+        frozen.shift(timedelta(days=9))
+        assert is_logged_in(client)
+    frozen.shift(timedelta(days=3) - timedelta(seconds=5))
+    assert is_logged_in(client)
+    frozen.shift(timedelta(seconds=10))
+    assert not is_logged_in(client)
+    assert log_in(client, customer).location == "/home"
+    assert is_logged_in(client)
+
+
+def test_v7_3_2_to_be_remembered_ends_with_it(app, client, customer, frozen):
+    log_in(client, customer, remember="y")
+    copied = client.get_cookie("remember").value
+    for days, known in ((29, True), (2, False)):
+        frozen.shift(timedelta(days=days))
+        thief = app.test_client()
+        thief.set_cookie("remember", copied)
+        assert is_logged_in(thief) is known
+
+
+def test_v7_3_2_giving_the_password_once_more_does_not_make_it_longer(client, customer, frozen):
+    log_in(client, customer)
+    frozen.shift(timedelta(days=29))
+    assert client.post("/verify", data={"password": factories.PASSWORD}).status_code == 302
+    assert is_logged_in(client)
+    frozen.shift(timedelta(days=1, seconds=5))
+    assert not is_logged_in(client)
+
+
+def test_v7_3_2_the_operator_says_how_long(set_up, client, customer, frozen):
+    set_up(session_days=1)
+    log_in(client, customer)
+    frozen.shift(timedelta(hours=23))
+    assert is_logged_in(client)
+    frozen.shift(timedelta(hours=1, seconds=5))
+    assert not is_logged_in(client)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".1", "{}", "{}.", "{}.x", "{}.-1", "{}.٣"])
+def test_v7_3_2_a_cookie_that_does_not_say_since_when_logs_nobody_in(client, customer, name):
+    with client.session_transaction() as session:
+        session["_user_id"] = name.format(customer.fs_uniquifier)
+    assert not is_logged_in(client)
+
+
+def test_v7_3_2_the_tokens_of_the_api_are_not_renewed_for_longer(client, customer, frozen):
+    account = {"email": customer.email, "password": factories.PASSWORD}
+    tokens = client.post("/api/auth/login", json=account).json
+    statuses = []
+    for days in (20, 9, 2):
+        frozen.shift(timedelta(days=days))
+        bearer = {"Authorization": f"Bearer {tokens['refresh_token']}"}
+        answer = client.post("/api/auth/refresh", headers=bearer)
+        statuses.append(answer.status_code)
+        tokens = answer.json if answer.status_code == 200 else tokens
+    assert statuses == [200, 200, 401]
+
+
 # -- V7.4 and V7.5 The end of a session -------------------------------------------------------
 
 
@@ -402,6 +464,84 @@ def test_v7_5_1_what_belongs_to_logging_in_asks_for_the_password_again(client, c
         assert client.get(path).location.startswith("/verify"), path
 
 
+# -- V12 Communication ------------------------------------------------------------------------
+
+
+def test_v12_1_1_and_12_2_1_the_proxies_that_are_shipped_speak_nothing_older_and_nothing_in_the_clear():
+    nginx = (config.ROOT / "deploy" / "nginx.conf").read_text()
+    assert re.findall(r"ssl_protocols (.+);", nginx) == ["TLSv1.2 TLSv1.3"]
+    in_the_clear = nginx[nginx.index("listen 80;") : nginx.index("listen 443")]
+    assert "return 301 https://$host$request_uri;" in in_the_clear
+    assert "proxy_pass" not in in_the_clear
+    # Caddy does both by itself, unless it is told otherwise.
+    caddy = (config.ROOT / "deploy" / "Caddyfile").read_text()
+    assert not re.search(r"http://|auto_https|protocols|tls ", caddy)
+
+
+def test_v12_2_1_a_site_in_the_clear_is_no_production(settings):
+    unsafe = dataclasses.replace(settings, env="production", site_url="http://doorstep.example")
+    assert any("SITE_URL is not https" in fault for fault in config.faults(unsafe))
+
+
+def test_v12_3_2_no_certificate_goes_unchecked():
+    # EmailValidation(verify=False) asks no name server about an address.
+    careless = re.compile(r"(?<!EmailValidation\()verify\s*=\s*False|CERT_NONE|_create_unverified|check_hostname\s*=")
+    ours = [*config.ROOT.glob("*.py"), *(config.ROOT / "domain").glob("*.py"), *(config.ROOT / "api").glob("*.py")]
+    assert len(ours) > 100
+    assert [path.name for path in ours if careless.search(path.read_text())] == []
+
+
+# -- V14 Data protection ----------------------------------------------------------------------
+
+
+def test_v14_2_1_what_is_secret_is_in_no_query(as_, customer, admin):
+    for person in (customer, admin):
+        client = as_(person)
+        for path in ("/profile", "/account/security", "/change-password", "/account/keys/new", "/account/data"):
+            page = client.get(path, follow_redirects=True).text
+            for form in re.findall(r'<form[^>]*method="get".*?</form>', page, re.S | re.I):
+                assert not re.search(r'type="password"|name="(csrf_token|password|code|token)"', form), path
+
+
+@pytest.mark.parametrize("person", ["customer", "professional", "admin"])
+def test_v14_2_2_and_14_3_2_pages_of_somebody_are_kept_nowhere(as_, request, person):
+    client = as_(request.getfixturevalue(person))
+    for path in ("/", client.get("/home").location, "/profile", "/notifications", "/documents", "/search", "/nowhere"):
+        directives = re.split(r",\s*", client.get(path).headers["Cache-Control"])
+        assert "no-store" in directives, path
+        assert "public" not in directives, path
+
+
+def test_v14_2_2_an_answer_to_a_call_is_kept_by_nobody_in_between(app, client, customer):
+    account = {"email": customer.email, "password": factories.PASSWORD}
+    answer = client.post("/api/auth/login", json=account)
+    assert answer.headers["Cache-Control"] == "no-store"
+    bearer = {"Authorization": f"Bearer {answer.json['access_token']}"}
+    mine = client.get("/api/service-requests", headers=bearer).headers["Cache-Control"]
+    assert "private" in mine or "no-store" in mine
+
+
+def test_v14_2_3_pages_ask_nobody_else_for_anything(as_, customer):
+    client = as_(customer)
+    for path in ("/", "/search", "/profile"):
+        page = client.get(path)
+        assert "http" not in page.headers["Content-Security-Policy"]
+        assert not re.search(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=.(?:https?:)?//(?!localhost)", page.text)
+
+
+def test_v14_3_1_and_14_3_3_scripts_leave_nothing_of_anybody_in_the_browser():
+    storing = re.compile(r"\b(localStorage|sessionStorage|indexedDB|document\.cookie|caches\.open|serviceWorker)\b")
+    for path in Path("static/js").glob("*.js"):
+        assert not storing.search(path.read_text()), path
+
+
+def test_v14_3_1_what_is_open_elsewhere_learns_that_its_person_left(as_, customer):
+    client = as_(customer)
+    client.post("/logout")
+    assert client.get("/notifications/bell", headers={"HX-Request": "true"}).status_code == 401
+    assert client.get("/customer-dashboard", headers={"Doorstep-Look": "1"}).status_code == 401
+
+
 # -- All of it --------------------------------------------------------------------------------
 
 
@@ -424,4 +564,6 @@ ITEMS = [
     *_items(6, s1=[1, 2, 3], s2=range(1, 13), s3=range(1, 5), s4=range(1, 5), s5=range(1, 6)),
     *_items(6, s6=[1, 2, 3], s8=range(1, 5)),
     *_items(7, s1=[1, 2, 3], s2=range(1, 5), s3=[1, 2], s4=range(1, 6), s5=[1, 2], s6=[1, 2]),
+    *_items(12, s1=[1, 2, 3], s2=[1, 2], s3=[1, 2, 3, 4]),
+    *_items(14, s1=[1, 2], s2=[1, 2, 3, 4], s3=[1, 2, 3]),
 ]

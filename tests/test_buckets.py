@@ -1,6 +1,7 @@
 """Uploads and backups in a bucket of S3, at a server that speaks as it does."""
 
 import io
+import socket
 import time
 
 import boto3
@@ -12,7 +13,7 @@ from PIL import Image
 import archives
 import storage
 from domain import backups, files
-from extensions import db
+from extensions import SQLITE_BUSY_MILLISECONDS, db
 from models import FileKind, StoredFile
 from tests import factories
 
@@ -113,6 +114,24 @@ def test_a_bucket_that_is_away_fails_an_upload_soon_and_no_deletion(app, set_up,
     db.session.commit()
     assert time.monotonic() - began < 30
     assert "could not be deleted from the bucket" in caplog.text
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_a_bucket_that_says_nothing_keeps_other_writers_waiting_for_less_than_they_do(
+    app, set_up, bucket, customer, monkeypatch
+):
+    assert storage.SECONDS_TO_PUT * 1000 < SQLITE_BUSY_MILLISECONDS
+    monkeypatch.setattr(storage, "SECONDS_TO_PUT", 0.5)
+    set_up(upload_url="s3://doorstep/uploads")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        s3fs.S3FileSystem.clear_instance_cache()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            files.store(files.check(FileKind.PHOTO, photo()), customer)
+        assert time.monotonic() - began < 5
+        db.session.rollback()
+    assert db.session.query(StoredFile).count() == 0
     s3fs.S3FileSystem.clear_instance_cache()
 
 

@@ -532,6 +532,33 @@ def test_of_a_signed_in_person_nothing_is_kept(as_, customer, plumber):
         assert "ETag" not in page.headers
 
 
+def test_who_is_remembered_is_signed_in_here_too(app, as_, customer):
+    client = app.test_client()
+    log_in = {"email": customer.email, "password": factories.PASSWORD, "remember": "y"}
+    assert client.post("/login", data=log_in).status_code == 302
+    client.delete_cookie("session")
+    page = client.get("/")
+    assert customer.name in page.text
+    assert (page.headers["Cache-Control"], "ETag" in page.headers) == ("no-store", False)
+
+
+@pytest.mark.parametrize("path", ["/login", "/reset", "/reset/some.token", "/unsubscribe/some.token"])
+def test_no_page_about_passwords_or_with_a_secret_in_its_address_is_kept(client, path):
+    page = client.get(path)
+    assert ("no-store" in page.headers["Cache-Control"], "ETag" in page.headers) == (True, False)
+
+
+def test_what_is_said_once_is_not_in_the_page_that_is_asked_for_again(app):
+    client = app.test_client()
+    quiet = client.get("/services")
+    with client.session_transaction() as session:
+        session["_flashes"] = [("success", "For you alone.")]
+    told = client.get("/services", headers={"If-None-Match": quiet.headers["ETag"]})
+    assert (told.status_code, "For you alone." in told.text) == (200, True)
+    again = client.get("/services", headers={"If-None-Match": told.headers["ETag"]})
+    assert (again.status_code, "For you alone." in again.text) == (200, False)
+
+
 def test_refusals_are_not_kept(client):
     page = client.get("/professionals/999999")
     assert page.status_code == 404

@@ -107,6 +107,8 @@ def test_a_postgresql_url_means_psycopg_3(load, scheme):
         ("CASH", "gold"),
         ("OUTBOX_DAYS", "0"),
         ("OUTBOX_DAYS", "forever"),
+        ("SESSION_DAYS", "0"),
+        ("SESSION_DAYS", "367"),
         ("MAIL_PORT", ""),
     ],
 )

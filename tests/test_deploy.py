@@ -89,6 +89,20 @@ def test_the_image_installs_what_the_hashes_name_and_runs_as_nobody_in_particula
     assert "COPY --from=build" in text
 
 
+def test_packages_are_installed_by_their_hashes_only():
+    setup = read("bin/setup")
+    assert set(re.findall(r"requirements[-\w]*\.txt", setup)) == {
+        "requirements.txt", "requirements-dev.txt", "requirements-scan.txt",
+    }  # fmt: skip
+    # All go through one function, and nothing else installs.
+    assert len(re.findall(r"pip install", setup)) == len(re.findall(r"pip install .*--require-hashes", setup)) == 3
+    for locked in (*ROOT.glob("requirements*.txt"), ROOT / "bin" / "uv.txt"):
+        packages = re.findall(r"^\S.*(?:\n\s+--hash=sha256:.*)*", locked.read_text(), re.M)
+        named = [package for package in packages if not package.startswith("#")]
+        assert named, locked
+        assert [package for package in named if "==" not in package or "--hash=sha256:" not in package] == [], locked
+
+
 def test_the_dockerfile_has_no_fault_that_hadolint_knows():
     hadolint = shutil.which("hadolint", path=str(ROOT / ".venv" / "bin"))
     done = subprocess.run([hadolint, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
@@ -129,6 +143,13 @@ def test_a_proxy_waits_longer_than_a_page_that_listens_is_silent():
     seconds = int(re.search(r"proxy_read_timeout (\d+)s;", read("deploy/nginx.conf"))[1])
     assert seconds >= 2 * live.SECONDS_BETWEEN_PINGS
     assert "flush_interval -1" in read("deploy/Caddyfile")
+
+
+def test_a_proxy_closes_a_connection_before_the_site_does():
+    """Who sends a form on a connection that is closed just then gets no answer, and a proxy sends no form twice."""
+    site = int(re.search(r"^keepalive = (\d+)$", read("gunicorn.conf.py"), re.MULTILINE)[1])
+    assert int(re.search(r"keepalive_timeout (\d+)s;", read("deploy/nginx.conf"))[1]) < site
+    assert int(re.search(r"\bkeepalive (\d+)s\b", read("deploy/Caddyfile"))[1]) < site
 
 
 # -- systemd ----------------------------------------------------------------------------------

@@ -236,6 +236,17 @@ def test_a_client_that_is_gone_ends_its_stream_at_once(hub):
     server.close()
 
 
+def test_a_client_whose_end_was_noticed_and_whose_socket_is_closed_is_let_go_without_a_fault(hub):
+    watch, stream = Watch(), listen(hub, "mine")
+    watch.start()
+    server, client = socket.socketpair()
+    watch.add(server, stream)
+    client.close()
+    stream.take(SOON)
+    server.close()
+    watch.remove(server)
+
+
 def test_a_client_whose_stream_is_over_is_watched_no_more(hub):
     watch, stream = Watch(), listen(hub, "mine")
     watch.start()

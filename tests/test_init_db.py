@@ -43,8 +43,17 @@ AT_NIGHT, BEFORE_WORK = datetime(2026, 11, 24, 21, 40, tzinfo=UTC), datetime(202
 
 
 @pytest.fixture
-def loaded(app):
-    init_db.prepare(SMALL)
+def loaded(app, worker_name):
+    """The demonstration. On SQLite it is made once, and each test has a copy."""
+    if databases.on_postgresql():
+        init_db.prepare(SMALL)
+        return
+    with databases.only_once("demonstration") as first:
+        if first:
+            init_db.prepare(SMALL)
+        db.session.remove()
+        db.engine.dispose()
+        databases.fresh(*(("demonstration", worker_name) if first else (worker_name, "demonstration")))
 
 
 def test_the_demonstration_is_whole_and_consistent(loaded):

@@ -16,8 +16,9 @@ import archives
 import config
 import copying
 import mail
+import recovery
 import storage
-from domain import backups, files, leases, outbox, tombstones, users
+from domain import backups, consents, editions, files, leases, outbox, tombstones, users
 from extensions import begin_write, db
 from jobs import Leadership, Timetable
 from models import Delivery, FileKind, OutboxMessage, StoredFile, User
@@ -178,6 +179,32 @@ def test_a_site_that_runs_is_not_touched(run, app, saved, running):
         assert (refused.exit_code, said in refused.output) == (1, True)
     db.session.rollback()
     assert (leases.find() is not None) == running
+
+
+@on_sqlite
+@pytest.mark.parametrize("opened", ["before", "while the backup proves itself"])
+def test_a_site_without_a_timetable_that_runs_is_not_touched_either(run, saved, monkeypatch, opened):
+    path, prove_served = Path(db.engine.url.database), recovery._prove_served
+    factories.customer(name="Came Later", email="later@example.com")
+    db.session.commit()
+    db.session.remove()
+    with closing(sqlite3.connect(path, check_same_thread=False)) as another:
+        if opened == "before":
+            another.execute("SELECT count(*) FROM users").fetchone()
+        else:
+
+            def open_it(site):
+                another.execute("SELECT count(*) FROM users").fetchone()
+                prove_served(site)
+
+            monkeypatch.setattr(recovery, "_prove_served", open_it)
+        refused = run("restore", "--force", saved)
+        assert (refused.exit_code, "Another process has the database open" in refused.output) == (1, True)
+        assert "later@example.com" in people()
+    db.session.remove()
+    monkeypatch.setattr(recovery, "_prove_served", prove_served)
+    assert run("restore", "--force", saved).exit_code == 0
+    assert "later@example.com" not in people()
 
 
 def spoiled(saved, tmp_path, change):
@@ -413,8 +440,31 @@ def elsewhere(worker_name):
     engine.dispose()
 
 
-def test_a_site_moves_to_another_database(saved, elsewhere, settings, tmp_path):
+def numbered_below_what_is_there(engine):
+    """The tables whose next row would get a number that one has already; SQLite looks by itself."""
+    if engine.dialect.name == "sqlite":
+        return []
+    owned = text(
+        "SELECT d.refobjid::regclass::text, quote_ident(a.attname), d.objid::regclass::text FROM pg_depend d"
+        " JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'"
+        " JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+    )
+    with engine.connect() as connection:
+        found = connection.execute(owned).all()
+        assert len(found) > 30
+        return [
+            table
+            for table, column, counter in found
+            if connection.execute(text(f"SELECT nextval('{counter}') <= max({column}) FROM {table}")).scalar()
+        ]
+
+
+def test_a_site_moves_to_another_database(saved, elsewhere, settings, tmp_path, customer, admin):
     """By way of a file of SQLite, so on PostgreSQL it goes both ways between them."""
+    consents.note(customer, consents.REPORTS, given=True)
+    users.block(factories.customer(), by=factories.person(admin.id), reason="Spam")
+    editions.changed(editions.CATALOGUE)
+    db.session.commit()
     middle = dataclasses.replace(settings, database_url=f"sqlite:///{tmp_path / 'middle.db'}")
     engine = create_engine(middle.database_url)
     copying.upgrade(engine)
@@ -428,6 +478,9 @@ def test_a_site_moves_to_another_database(saved, elsewhere, settings, tmp_path):
     assert moved.exit_code == 0, moved.output
     assert "are the same in both" in moved.output
     assert copying.counts(elsewhere) == before
+    filled = {"consents", "audit_entries", "editions", "ledger_lines", "documents"}
+    assert filled <= {name for name, rows in before.items() if rows}
+    assert numbered_below_what_is_there(elsewhere) == []
     assert (again.exit_code, "not empty" in again.output) == (1, True)
     with application.create_app(dataclasses.replace(settings, database_url=url)).app_context():
         # New rows are numbered after those that came, and the ledger still only grows.

@@ -58,7 +58,7 @@ def test_what_is_wrong_stands_beside_it_and_the_typing_stays(browser, profession
 def test_the_password_is_asked_again_first(app, professional):
     client = app.test_client()
     with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = professional.fs_uniquifier, True
+        session["_user_id"], session["_fresh"] = professional.name_of_session(), True
     for method in ("GET", "POST"):
         answer = client.open(f"{PAGE}/account", method=method, data=BANK if method == "POST" else None)
         assert answer.status_code == 302

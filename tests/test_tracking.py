@@ -205,7 +205,7 @@ def test_with_the_setting_only_a_booking_to_come_may_show_the_pictures_of_the_ma
     db.session.commit()
     client = mapped.test_client()
     with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = customer.fs_uniquifier, True
+        session["_user_id"], session["_fresh"] = customer.name_of_session(), True
     answer = client.get(f"/bookings/{job.id}")
     policy = answer.headers["Content-Security-Policy"]
     assert "img-src https://tiles.example.com:8443 'self' data:;" in policy

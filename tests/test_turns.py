@@ -158,4 +158,5 @@ def test_who_makes_the_server_hash_waits_for_that_before_they_have_a_turn(
     client.post("/login", data={"email": "nobody@example.com", "password": "x"})
     client.post("/reset", data={"email": customer.email})
     client.post(f"/reset/{token}", data=new)
+    mine.post("/account/erase", data={"password": SECOND_PASSWORD, "words": "erase my account"})
     assert hashing == HASHING_ENDPOINTS

@@ -5,11 +5,14 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 import visits
-from domain import clock
+from domain import bookings, clock, files
 from extensions import SQLITE_BUSY_MILLISECONDS, db
-from models import User
+from models import FileKind, Status, User
+from models_money import Document
+from tests import factories
 from tests.conftest import MONDAY
 
 PAGE = "/customer-dashboard"
@@ -43,6 +46,27 @@ def test_a_second_visit_within_the_hour_is_not_noted(as_, customer, frozen):
     frozen.shift(timedelta(minutes=1))
     visit(browser)
     assert seen(customer) == MONDAY + timedelta(hours=1)
+
+
+def test_who_only_downloads_files_was_here_too(as_, customer, professional, admin, settings):
+    bookings.complete(factories.booking(customer, professional, status=Status.IN_PROGRESS), professional)
+    photo = files.store(files.Checked(FileKind.PHOTO, files.JPEG, b"a photo"), professional)
+    settings.export_dir.mkdir(parents=True, exist_ok=True)
+    (settings.export_dir / "9-x.csv").write_text("a,b")
+    export = factories.export(admin, status="done", file_name="9-x.csv", expires_at=clock.now() + timedelta(days=1))
+    db.session.commit()
+    files_of = {
+        customer: f"/documents/{db.session.scalar(select(Document.id))}/pdf",
+        professional: f"/files/{photo.id}",
+        admin: f"/admin/exports/{export.id}/download",
+    }
+    for person, path in files_of.items():
+        browser = as_(person)
+        response = browser.post(path) if person is admin else browser.get(path)
+        assert (response.status_code, seen(person)) == (200, None), path
+        assert response.data
+        response.close()
+        assert seen(person) == MONDAY, path
 
 
 def test_two_pages_at_once_are_one_visit(as_, customer, frozen):

@@ -5,8 +5,12 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from sqlalchemy import select
 
 from api import calls
+from config import ROOT
+from extensions import db
+from models_privacy import Consent
 
 ABOUT_THE_API = {"api_docs.openapi", "api_docs.page"}
 
@@ -51,6 +55,22 @@ def test_every_call_says_what_it_does_and_every_refusal_it_can_give(site, spec):
         assert may <= told, name
         assert told <= {200, 201, 202, 204, 304, *calls.REFUSALS}, name
         assert path in of_rule
+
+
+def test_whoever_signs_somebody_up_is_told_what_they_agree_to(spec, client):
+    told = spec["paths"]["/api/auth/register"]["post"]["description"]
+    assert "agrees to the terms (`/terms`) and the privacy notice (`/privacy`)" in told
+    assert {client.get(page).status_code for page in ("/terms", "/privacy")} == {200}
+    assert "agrees to the terms (`/terms`) and the privacy notice (`/privacy`)" in (ROOT / "docs/api.md").read_text()
+
+
+def test_signing_up_by_a_call_is_written_down_as_told(client, settings):
+    sent = {"email": "new@example.com", "password": "a kettle on the stove", "name": "New", "role": "customer"}
+    answer = client.post("/api/auth/register", json=sent, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    assert answer.status_code == 201
+    agreed = db.session.scalars(select(Consent)).one()
+    assert (agreed.about, agreed.version, agreed.given) == ("texts", settings.texts_version, True)
+    assert agreed.place == "203.0.0.0/16"
 
 
 def test_every_example_is_what_the_schema_asks_for(spec):

@@ -1,4 +1,8 @@
-"""Every page that links lead to, as each kind of person, on a phone and on a desk, by day and by night."""
+"""Every page that links lead to, as each kind of person, on a phone and on a desk, by day and by night.
+
+On a desk axe looks for everything but the contrast of colours, which are those of the phone; there it is looked at
+in the stories of the other tests, and on every page in make soak.
+"""
 
 import re
 from collections import Counter, deque
@@ -78,7 +82,7 @@ def marked(role, width, scheme):
 
 @pytest.mark.parametrize("role, width, scheme", [marked(role, *looks) for role in STARTS for looks in LOOKS])
 def test_every_page_is_sound(site, town, visit, states, role, width, scheme):
-    visitor = visit(town, width=width, scheme=scheme, state=states(role))
+    visitor = visit(town, width=width, scheme=scheme, state=states(role), colours=width == 390)
     whole = (width, scheme) == (390, "light")
     seen = crawl(visitor, STARTS[role], DIFFERENT if whole else ALIKE)
     if whole:
@@ -93,8 +97,8 @@ def test_a_booking_is_sound_on_a_desk_in_every_state(town, visit, states, role):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_help_article_is_sound(town, visit, width):
-    """The crawl counts them as one kind of page."""
-    visitor = visit(town, width=width)
+    """The crawl counts them as one kind of page; text and headings are the same to axe on a desk as on a phone."""
+    visitor = visit(town, width=width, axe=width == 390)
     visitor.open("/help")
     articles = [path for path in links(visitor, each=MOST_PAGES) if path.startswith("/help/")]
     assert len(articles) > 30

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import DatabaseError
 
 from domain import billing, bookings, disputes, ledger, no_shows
 from extensions import db
-from models import PaymentMethod, Status
+from models import Booking, BookingLine, PaymentMethod, Status
 from models_lifecycle import RefundState
 from tests import factories
 
@@ -126,6 +126,59 @@ def test_books_that_say_something_else_than_a_bill_are_found(job, professional):
     bookings.complete(job, professional)
     ledger.post("slip", billing.BILL, {ledger.TAX: -1, ledger.PLATFORM: 1}, job.id)
     assert any(job.reference in fault for fault in sound())
+
+
+@pytest.fixture
+def jobs(customer, professional):
+    """Three that are done and paid, which are looked at in two parts."""
+    found = []
+    for hour in (9, 11, 13):
+        job = factories.booking(customer, professional, status=Status.IN_PROGRESS, starts_at=factories.at(hour))
+        bookings.complete(job, professional)
+        bookings.record_payment(job, professional, PaymentMethod.CASH)
+        found.append(job)
+    assert sound() == []
+    return found
+
+
+FAULTS = {
+    "the lines": (lambda job: update(BookingLine).where(BookingLine.booking_id == job.id).values(tax=0), "its bill"),
+    "the total": (lambda job: update(Booking).where(Booking.id == job.id).values(total=Booking.total + 1), "its bill"),
+    "the refund": (lambda job: update(Booking).where(Booking.id == job.id).values(refunded=100), "its bill says"),
+    "the commission": (lambda job: update(Booking).where(Booking.id == job.id).values(commission=9), "its bill says"),
+    "the payment": (lambda job: update(Booking).where(Booking.id == job.id).values(paid=1), "is paid with 1"),
+}
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_booking_that_says_something_else_than_the_ledger_is_found(jobs, monkeypatch, what, which):
+    monkeypatch.setattr(billing, "AT_ONCE", 2)
+    spoil, said = FAULTS[what]
+    db.session.execute(spoil(jobs[which]))
+    db.session.expire_all()
+    [fault] = sound()
+    assert said in fault
+    assert jobs[which].reference in fault
+
+
+def test_work_without_a_line_in_the_ledger_is_found(jobs, customer, professional):
+    forgotten = factories.booking(customer, professional, status=Status.CLOSED, starts_at=factories.at(15))
+    [fault] = sound()
+    assert fault.startswith(f"The ledger has {{}} for {forgotten.reference}, and its bill says {{'customer:")
+
+
+def test_what_is_paid_ahead_without_a_payment_is_found(jobs, customer, professional):
+    ahead = factories.booking(customer, professional, status=Status.ACCEPTED, starts_at=factories.at(15))
+    ahead.paid = 500
+    db.session.flush()
+    assert sound() == [f"{ahead.reference} is paid with 500, and the ledger says 0."]
+
+
+def test_the_books_of_many_are_proved_in_five_questions(jobs, count_queries):
+    with count_queries() as seen:
+        assert billing.faults() == []
+    assert seen.count == 5
 
 
 def test_the_command_says_so(app, job, professional):

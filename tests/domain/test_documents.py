@@ -161,6 +161,91 @@ def test_the_database_lets_nobody_change_it(job, professional, act):
         db.session.execute(text(act))
 
 
+CHANGES = {
+    "another name": {"customer": "Somebody else"},
+    "another place": {"address": "2, Other Road"},
+    "no seller": {"seller": ""},
+    "other lines": {"lines": []},
+    "no name and another day": {"customer": "", "day": "2020-01-01"},
+    "something new": {"note": "paid"},
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_the_database_lets_nobody_change_what_it_says(job, professional, how):
+    bookings.complete(job, professional)
+    last(job).content = last(job).content | CHANGES[how]
+    with pytest.raises(DatabaseError, match="stays as it is"):
+        db.session.flush()
+
+
+def test_nothing_else_changes_while_a_name_is_taken_out(job, professional):
+    bookings.complete(job, professional)
+    last(job).content = last(job).content | {"customer": ""}
+    last(job).amount = 1
+    with pytest.raises(DatabaseError, match="stays as it is"):
+        db.session.flush()
+
+
+def names(booking):
+    """Whose name and place a document of a booking says."""
+    db.session.expire_all()
+    return [last(booking).content[key] for key in ("customer", "address", "professional")]
+
+
+def years_later(frozen, **more):
+    frozen.shift(timedelta(days=8 * 365, **more))
+    done = documents.forget_names("", 0)
+    db.session.commit()
+    return done.count
+
+
+def test_the_name_of_who_is_erased_leaves_an_invoice_when_the_law_lets_go(job, professional, customer, frozen):
+    bookings.complete(job, professional)
+    bookings.close(job, customer)
+    users.erase(customer)
+    db.session.commit()
+    before = last(job)
+    number, amount, lines = before.number, before.amount, before.content["lines"]
+    address = before.content["address"]
+    assert years_later(frozen) == 0
+    assert names(job) == ["Asha Rao", address, "Dev Menon"]
+    frozen.shift(timedelta(seconds=1))
+    assert (documents.forget_names("", 0).count, documents.forget_names("", 0).count) == (1, 0)
+    db.session.commit()
+    assert names(job) == ["", "", "Dev Menon"]
+    assert (last(job).number, last(job).amount, last(job).content["lines"]) == (number, amount, lines)
+    assert billing.faults() == []
+    users.erase(professional)
+    assert documents.forget_names("", 0).count == 1
+    assert names(job) == ["", "", ""]
+
+
+def test_who_has_an_account_keeps_their_name_on_invoices(job, professional, frozen):
+    bookings.complete(job, professional)
+    assert years_later(frozen, weeks=100) == 0
+
+
+def test_an_operator_says_how_long_invoices_keep_names(job, professional, customer, frozen, set_up, settings):
+    set_up(keep_days=dataclasses.replace(settings.keep_days, invoices=3650))
+    bookings.complete(job, professional)
+    bookings.close(job, customer)
+    users.erase(customer)
+    assert years_later(frozen, seconds=1) == 0
+
+
+def test_many_invoices_are_gone_through_in_steps(job, professional, customer, frozen, monkeypatch):
+    monkeypatch.setattr(documents, "BATCH", 1)
+    bookings.complete(job, professional)
+    bookings.record_payment(job, professional, PaymentMethod.CASH)
+    bookings.close(job, customer)
+    users.erase(customer)
+    frozen.shift(timedelta(days=3000))
+    first = documents.forget_names("", 0)
+    second = documents.forget_names("", first.cursor)
+    assert (first.count, second.count, documents.forget_names("", second.cursor).count) == (1, 1, 0)
+
+
 def test_only_those_it_is_about_and_admins_see_it(
     job, professional, customer, admin, other_customer, other_professional
 ):

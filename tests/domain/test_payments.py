@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from domain import billing, bookings, ledger, payments, users
 from domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed
@@ -398,6 +398,20 @@ def test_all_goes_back_in_parts_and_no_more(online, job, admin):
 def test_no_more_goes_back_than_was_paid(online, admin, amount):
     with pytest.raises(Invalid):
         payments.give_back(online, admin, amount, "Why not")
+
+
+def test_more_than_was_paid_that_went_back_is_found(online, job, admin):
+    payments.give_back(online, admin, job.total - 100, "It leaks")
+    assert payments.faults() == []
+    db.session.execute(update(Refund).values(amount=Refund.amount + 101))
+    [fault] = payments.faults()
+    assert fault == f"Payment {online.id} of {online.amount} is verified, and {online.amount + 1} of it went back."
+
+
+def test_what_went_back_of_a_payment_that_never_was_is_found(online, job, admin):
+    payments.give_back(online, admin, 100, "It leaks")
+    db.session.execute(update(Payment).values(status=PaymentStatus.REFUSED))
+    assert payments.faults() == [f"Payment {online.id} of {online.amount} is refused, and 100 of it went back."]
 
 
 def test_before_the_work_the_price_stays(ahead, admin):

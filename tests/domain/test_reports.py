@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from domain import clock, ratings, reports, reviews
+from domain import clock, lookups, ratings, reports, reviews
 from domain.errors import Invalid
 from extensions import db
-from models import Status
-from tests import factories
+from models import Booking, Status
+from tests import databases, factories
 
 TODAY = date(2026, 11, 23)
 
@@ -25,6 +26,21 @@ def request(customer, professional, days_ago=0, minutes=0, **values):
         starts_at=values.pop("starts_at", made + timedelta(hours=20)),
         **{"accepted_at": None, **accepted, **values},
     )
+
+
+@pytest.mark.skipif(databases.on_postgresql(), reason="it looks at how SQLite finds its rows")
+def test_who_looks_for_late_jobs_does_not_read_the_whole_past(app):
+    # As ANALYZE would have it of a market that is two years old.
+    connection = db.session.connection()
+    connection.exec_driver_sql("ANALYZE")
+    connection.exec_driver_sql("DELETE FROM sqlite_stat1")
+    for index, numbers in (("status_id", "200000 33000 1"), ("starts_at_id", "200000 4 1")):
+        row = ("bookings", f"ix_bookings_{index}", numbers)
+        connection.exec_driver_sql("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", row)
+    connection.exec_driver_sql("ANALYZE sqlite_master")
+    asked = select(Booking.id).where(lookups.late()).compile(db.engine, compile_kwargs={"literal_binds": True})
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()
+    assert [row.detail for row in plan] == ["SEARCH bookings USING INDEX ix_bookings_status_id (status=?)"]
 
 
 @pytest.mark.parametrize(
