@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from domain import files
 from extensions import db
 
-pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 SIZE = "2m"
 # So large that no picture of a job fits any more, and no page of the database.
 LIMIT = 64 * 1024

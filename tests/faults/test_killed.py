@@ -19,7 +19,6 @@ CUSTOMERS = 6
 MORE = 12
 
 
-@pytest.mark.timeout(120)
 def test_a_killed_server_loses_nothing_that_it_acknowledged(customer, run, wishes, worker_name):
     emails = [factories.customer(email=f"customer{number}@example.com").email for number in range(CUSTOMERS)]
     before, url = invariants.Look(), databases.url(worker_name)

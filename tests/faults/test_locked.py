@@ -14,7 +14,7 @@ from models_live import Message
 from tests import databases
 from tests.faults.asking import ask
 
-pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 HELD_SECONDS = 10
 # What a busy machine may add.
 SLACK = 5

@@ -20,7 +20,7 @@ from tests.faults.asking import Visitor, ask
 from tests.processes import wait_for
 from tests.redises import Redis
 
-pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 AWAY = "Redis is away, each process counts tries and calls by itself"
 
 
