@@ -195,6 +195,7 @@ def request_booking():
                 form.cascade.data,
                 _more(form),
                 coupon=form.coupon.data or "",
+                shown=form.total.data,
             )
             db.session.commit()
             flash(_("Requested. Your reference is %(reference)s.", reference=reference_of(booking_id)), "success")

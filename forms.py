@@ -284,6 +284,8 @@ class BookForm(PlaceForm):
     starts_at = MomentField(_l("Time"), [DataRequired(_l("Choose a time."))])
     remarks = TextAreaField(_l("Remarks"), [Length(max=1000)], filters=[tidy])
     coupon = StringField(_l("Coupon code"), [Length(max=30)], filters=[tidy])
+    # What the page said that it would cost.
+    total = WholeNumberField(validators=[Optional()])
     cascade = BooleanField(_l("Ask somebody else if they can’t come"))
 
 

@@ -113,14 +113,16 @@ def request(
     more: tuple[int, ...] = (),
     series_id: int | None = None,
     coupon: str = "",
+    shown: int | None = None,
 ) -> int:
     """Ask for a slot and take it; answer the booking's id.
 
     Without `professional_id` the booking is offered to the best matches and no slot is taken until
     one accepts; otherwise `cascade` says that others may be asked after that one, and `more` are
     further services of theirs in the same visit; `series_id` is the series it belongs to, and `coupon`
-    a code that makes it cheaper. The same `key` with the same wish answers the first booking again.
-    Raises Invalid with the field at fault, and Conflict when the slot is somebody else's.
+    a code that makes it cheaper. `shown` is the total that the customer saw: they pay no more than that.
+    The same `key` with the same wish answers the first booking again.
+    Raises Invalid with the field at fault, and Conflict when the slot is somebody else's or the price has gone up.
     """
     if by.role is not Role.CUSTOMER:
         raise NotAllowed(_("Only customers can book."))
@@ -144,6 +146,9 @@ def request(
     discount = coupons.discount(coupon, by, _priced(service_id, offered, extras), wish.quote.total) if coupon else None
     if discount:
         wish = wish._replace(quote=pricing.discounted(wish.quote, discount.code, discount.amount))
+    if shown is not None and wish.quote.total > shown:
+        total = pricing.spoken(wish.quote.total)
+        raise Conflict(_("The price has just changed to %(total)s. Look at it before you book.", total=total))
     asked = [] if professional_id else candidates(by, service_id, wish.address, starts_at, wish.ends_at)
     booking_id, event_id = _write(connection, by, wish, checked_remarks(remarks), now, cascade)
     tallies.did("request")

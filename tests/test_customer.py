@@ -1,5 +1,6 @@
 """The customer's pages: choosing, booking, following and changing, and whom they are closed to."""
 
+import re
 from datetime import timedelta
 from urllib.parse import unquote
 
@@ -182,6 +183,25 @@ def test_a_double_click_with_a_new_address_books_once(browser, wish, customer):
     assert answers[0].location == answers[1].location
     assert _count(Booking) == 1
     assert sorted(address.line for address in customer.addresses) == ["12, 3rd Cross", "5, Church Street"]
+
+
+def test_nobody_pays_more_than_the_page_said(browser, wish, professional):
+    page = browser.get("/book", query_string=wish()).text
+    shown = wish(total=re.search(r'name="total" value="(\d+)"', page)[1])
+    professional.professional.offerings[0].own_price = 60_000
+    db.session.commit()
+    answer = browser.post("/book", data=shown)
+    assert answer.status_code == 409
+    assert "The price has just changed to ₹725.70. Look at it before you book." in answer.text
+    assert _count(Booking) == 0
+    seen = re.search(r'name="total" value="(\d+)"', answer.text)[1]
+    assert browser.post("/book", data=wish(total=seen)).status_code == 303
+    assert str(_only_booking().total) == seen
+
+
+def test_what_has_become_cheaper_is_booked(browser, wish):
+    assert browser.post("/book", data=wish(total=60_000)).status_code == 303
+    assert _only_booking().total == 54_752
 
 
 def test_the_same_key_with_other_details_is_a_conflict(browser, wish, refused):
