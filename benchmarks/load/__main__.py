@@ -37,7 +37,7 @@ LINES_OF_A_FAULT = 40
 MOST_FAILED, WITHOUT_FAILURE = 0.001, 100
 FULL = {"market": (10_000, 0, True), "bookings": 200_000, "users": [100, 200, 500], "seconds": 60, "thinks": "2 10"}
 # In the market that other quick benchmarks have made.
-QUICK = {"market": (1_000, 2_500, False), "bookings": 4_000, "users": [10], "seconds": 6, "thinks": "0.1 0.5"}
+QUICK = {"market": (1_000, 2_500, False), "bookings": 2_000, "users": [20], "seconds": 5, "thinks": "0.1 0.5"}
 
 
 def main():
