@@ -143,7 +143,11 @@ def test_a_calendar_is_read_in_a_process_that_knows_no_secrets(monkeypatch):
         (b"BEGIN:VCALENDAR\r\n" * 20_000, "not_a_calendar"),
         (b"BEGIN:VEVENT\r\nEND:VEVENT\r\n", "not_a_calendar"),
         (calendar(*[f"DTSTART:20261124T{n // 60:02}{n % 60:02}00Z\nDURATION:PT1S\n" for n in range(1001)]), "too_many"),
-        (calendar("DTSTART:20200101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY\n"), "too_slow"),
+        pytest.param(
+            calendar("DTSTART:20200101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY\n"),
+            "too_slow",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["nothing", "a page", "no text", "nested", "no calendar", "too many", "every second for ever"],
 )

@@ -506,6 +506,7 @@ def test_the_engine_goes_on_while_the_clock_stands_still(engine):
         wait_for(lambda expected=number: len(engine.ran) == expected)
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_a_process_runs_the_timetable_until_it_is_stopped(app, customer, professional):
     booking = factories.booking(customer, professional, respond_by=clock.now() - timedelta(minutes=1))

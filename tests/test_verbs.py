@@ -298,6 +298,7 @@ def shown(verb, available, scene):
     return verb in available
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb, party", [pytest.param(*pair, id=" by ".join(pair)) for pair in SCENES])
 def test_a_button_is_there_exactly_when_its_verb_can_be_used(scene, as_, cast, verb, party):
     here = scene(verb, party)
