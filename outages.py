@@ -33,7 +33,8 @@ _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, 
 
 def is_one(fault: BaseException | None) -> bool:
     """Whether a fault passes by itself."""
-    if isinstance(fault, NoConnectionFree) or getattr(fault, "connection_invalidated", False):
+    # A bucket that says nothing is a TimeoutError.
+    if isinstance(fault, NoConnectionFree | TimeoutError) or getattr(fault, "connection_invalidated", False):
         return True
     fault = _of_the_driver(fault)
     if isinstance(fault, sqlite3.Error):

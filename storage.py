@@ -20,8 +20,8 @@ _S3 = {
     "use_listings_cache": False,
 }
 
-# A transaction waits meanwhile, and on SQLite whoever else writes, which they do for ten seconds.
-SECONDS_TO_PUT = 7
+# A transaction waits meanwhile, and on SQLite whoever else writes, which they do for five seconds.
+SECONDS_TO_PUT = 4
 
 log = logging.getLogger(__name__)
 

@@ -46,6 +46,7 @@ def raises(fault):
         DBAPIError("", {}, psycopg.errors.ReadOnlySqlTransaction()),
         DBAPIError("", {}, psycopg.InterfaceError("the connection is closed"), connection_invalidated=True),
         NoConnectionFree("all connections are in use"),
+        TimeoutError(),
         *(OSError(code, "") for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)),
     ],
     ids=repr,
