@@ -42,8 +42,8 @@ test: $(VENV)/.test $(MO)  ## the quick tests, on SQLite, in random order
 check: lint test browser-installed  ## everything that must hold before a change is merged; no repetitions (soak)
 	$(VENV)/bin/pytest -q -m race $(RACES)
 	$(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(LONG)" $(LONG_ONES) || $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(LONG)" $(LONG_ONES)
-	TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES) \
-	|| TEST_DATABASE=postgresql RACE_ROUNDS=100 $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
+	TEST_DATABASE=postgresql RACE_ROUNDS=40 $(VENV)/bin/pytest -q $(SIDE_BY_SIDE) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES) \
+	|| TEST_DATABASE=postgresql RACE_ROUNDS=40 $(VENV)/bin/pytest -q $(WHAT_FAILED) -m "$(ON_POSTGRES)" $(NO_DATABASE) $(PAGES)
 	@echo "The quick benchmarks print what this machine does now; a figure is no reason to refuse a change."
 	set -e; for one in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$one --quick; done
 

@@ -22,6 +22,8 @@ STORM = 3
 BACKUPS = 3
 # So much is acknowledged before each of them begins.
 BEFORE = 15
+# During one at most this much more, or the storm would be over before a slow machine has made them all.
+DURING = 60
 CUSTOMERS_EACH, REQUESTS_EACH = 18, 5
 SECONDS_BETWEEN = 0.05
 
@@ -70,7 +72,7 @@ def storm(app, hands):
     db.session.remove()
     db.engine.dispose()
     fork = multiprocessing.get_context("fork")
-    acknowledged, stop = fork.Queue(), fork.Event()
+    acknowledged, stop = fork.Queue(DURING), fork.Event()
     crowd = [fork.Process(target=_work, args=(app, hand, acknowledged, stop)) for hand in hands]
     for process in crowd:
         process.start()
