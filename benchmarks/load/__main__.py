@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,8 @@ def _environment(folder, path):
 @contextmanager
 def served(folder, environment):
     """What `make run` starts, until the block ends."""
+    # Raises OSError when somebody else listens there, such as a server that was left over.
+    socket.create_server(("127.0.0.1", PORT)).close()
     with open(folder / "log", "w") as log:
         server = psutil.Popen([config.ROOT / "bin/run"], env=environment, stdout=log, stderr=log)
         try:

@@ -58,7 +58,8 @@ class Person(FastHttpUser):
     def become(self, user_id):
         """Come with the cookie of somebody who has logged in."""
         self.forget_who()
-        value = _sign({"_user_id": f"u{user_id}" if user_id else "admin", "_fresh": True})
+        name = f"u{user_id}" if user_id else "admin"
+        value = _sign({"_user_id": f"{name}.{int(time.time())}", "_fresh": True})
         rest = (None, False, self.host_name, True, False, "/", True, False, None, False, None, None, {})
         self.client.cookiejar.set_cookie(Cookie(0, "session", value, *rest))
 
@@ -75,6 +76,7 @@ class Person(FastHttpUser):
             self.page = answer.text or ""
             if answer.status_code == 200 and "</html>" not in self.page:
                 answer.failure("not a whole page")
+            self._must_be_known(path, answer)
         self._listen()
         return self.page
 
@@ -94,8 +96,14 @@ class Person(FastHttpUser):
             if answer.status_code in REFUSALS:
                 refused[name] += 1
                 answer.success()
+            self._must_be_known(path, answer)
         self._listen()
         return answer.status_code < 400
+
+    def _must_be_known(self, path, answer):
+        """Whoever was sent to the log-in without asking for it has not played their part."""
+        if "/login" in (answer.url or "") and "/login" not in path:
+            answer.failure("was asked to log in")
 
     def _request(self, method, path, name, more=None, **options):
         headers = self.place | (more or {})
